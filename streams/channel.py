@@ -56,7 +56,7 @@ def _escaped(user_id: str) -> str:
     return user_id.replace("%", "%25").replace("{", "%7B").replace("}", "%7D")
 
 
-def connect_redis(url: str) -> "Redis":
+def connect_redis(url: str) -> Redis:
     """Make the client of a process; it connects when first used."""
     return Redis.from_url(
         url,
@@ -70,7 +70,7 @@ def connect_redis(url: str) -> "Redis":
 class Channel:
     """The latest states and the publishing of newer ones; every call raises ChannelUnavailable where Redis fails."""
 
-    def __init__(self, redis: "Redis") -> None:
+    def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._script: str | None = None
 
@@ -98,10 +98,10 @@ class Channel:
             pipeline.evalsha(script, 2, *_arguments(change))
         return [_outcome(int(answer)) for answer in await pipeline.execute()]
 
-    async def latest(self, user_id: str, job_ids: Iterable[str]) -> list[State]:
-        """Return the latest states that Redis holds of these jobs; those it does not hold are left out."""
+    async def latest(self, jobs: Iterable[tuple[str, str]]) -> list[State]:
+        """Return the latest states that Redis holds of these (user id, job id); those it does not hold are left out."""
         pipeline = self._redis.pipeline(transaction=False)
-        for job_id in job_ids:
+        for user_id, job_id in jobs:
             pipeline.hmget(latest_key(user_id, job_id), *LATEST)
         try:
             rows = await pipeline.execute()

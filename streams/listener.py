@@ -12,16 +12,14 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import islice
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import uuid4
 
 import structlog
+from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from streams.errors import ChannelUnavailable
-
-if TYPE_CHECKING:
-    from redis.asyncio import Redis
 
 log = structlog.get_logger()
 
@@ -37,7 +35,7 @@ class Listener:
     `hear(channel, message)` is called for every message, `told(whole)` when the feed breaks or mends.
     """
 
-    def __init__(self, redis: "Redis", hear: Callable[[bytes, bytes], None], told: Callable[[bool], None]) -> None:
+    def __init__(self, redis: Redis, hear: Callable[[bytes, bytes], None], told: Callable[[bool], None]) -> None:
         self._redis = redis
         self._hear = hear
         self._told = told
@@ -45,6 +43,7 @@ class Listener:
         self._wanted = {self._probe}
         self._waiting: dict[bytes, asyncio.Future[None]] = {}
         self.whole = False
+        self.first_whole = asyncio.Event()
         self._start_over()
 
     def _start_over(self) -> None:
@@ -92,7 +91,7 @@ class Listener:
             await asyncio.sleep(random.uniform(*RETRY_AFTER))  # noqa: S311 - jitter, no secret
 
     async def _listen_once(self) -> None:
-        connection = self._redis.connection_pool.make_connection()
+        connection = self._redis.connection_pool.make_connection()  # type: ignore[no-untyped-call]
         self._start_over()
         try:
             await connection.connect()
@@ -130,6 +129,7 @@ class Listener:
             waiting.set_result(None)
         if not self.whole and not self._asked and not self._joining:
             self.whole = True
+            self.first_whole.set()
             self._told(True)
 
     async def _subscribe(self, connection: Any) -> None:
