@@ -1,0 +1,86 @@
+// One job as a card: built once from the template, then only what changed is touched.
+
+import { brief, safeUrl } from "./safe.js";
+import { exactly, isFinal, moment, nameOf, scenes, stageOf, timesOf } from "./words.js";
+import { addressOf } from "./view.js";
+
+const template = document.getElementById("card");
+
+export class Card {
+  #parts = {};
+  #drawn = {};
+  job = null;
+
+  constructor(job) {
+    this.element = template.content.firstElementChild.cloneNode(true);
+    for (const part of this.element.querySelectorAll("[data-part]")) this.#parts[part.dataset.part] = part;
+    this.#parts.picture.addEventListener("error", () => this.#showPicture(null));
+    this.element.dataset.id = job.job_id;
+    this.element.id = `card-${job.job_id}`;
+    this.#parts.name.href = addressOf({}, job.job_id);
+  }
+
+  draw(job, now) {
+    this.job = job;
+    const { name, stage, bar, number, word, born } = this.#parts;
+    this.#once("status", job.status, (status) => (this.element.dataset.status = status));
+    this.#once("name", brief(nameOf(job)), (text) => (name.textContent = text));
+    this.#once("stage", stageText(job), (text) => (stage.textContent = text));
+    this.#once("percent", job.progress_percent, (percent) => this.#move(bar, number, percent));
+    this.#once("word", outcome(job), (text) => (word.textContent = text));
+    this.#once("label", `${brief(nameOf(job), 80)}: ${stageOf(job)}`, (text) => bar.setAttribute("aria-label", text));
+    this.#once("born", job.created_at, (at) => (born.title = exactly(at)));
+    this.#once("picture", job.thumbnail_url, (url) => this.#showPicture(safeUrl(url)));
+    this.#once("scenes", scenes(job).join(), (list) => this.#chips(list ? list.split(",") : []));
+    this.tick(now);
+  }
+
+  /** The texts that change by themselves as time passes. */
+  tick(now) {
+    this.#once("times", timesOf(this.job, now), (text) => (this.#parts.times.textContent = text));
+    this.#once("age", isFinal(this.job) ? moment(this.job.created_at, now) : "", (text) => (this.#parts.born.textContent = text));
+  }
+
+  #once(key, value, put) {
+    if (this.#drawn[key] === value) return;
+    this.#drawn[key] = value;
+    put(value);
+  }
+
+  #move(bar, number, percent) {
+    bar.setAttribute("aria-valuenow", percent);
+    bar.style.setProperty("--percent", percent);
+    number.textContent = percent;
+  }
+
+  #showPicture(url) {
+    const { picture } = this.#parts;
+    picture.hidden = !url;
+    if (url) picture.src = url;
+    else picture.removeAttribute("src");
+  }
+
+  #chips(states) {
+    this.#parts.scenes.replaceChildren(...states.map(chip));
+    this.#parts.scenes.hidden = states.length < 1;
+  }
+}
+
+const SAID = { done: "ready", now: "in the making", failed: "failed", next: "not started" };
+
+export function chip(state, index) {
+  const item = document.createElement("li");
+  item.dataset.scene = state;
+  item.textContent = index + 1;
+  item.title = `Scene ${index + 1}: ${SAID[state]}`;
+  item.setAttribute("aria-label", item.title);
+  return item;
+}
+
+function stageText(job) {
+  return job.status === "failed" && job.error_message ? brief(job.error_message, 160) : stageOf(job);
+}
+
+function outcome(job) {
+  return { completed: "Done", failed: "Failed" }[job.status] ?? "";
+}

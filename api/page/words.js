@@ -1,0 +1,109 @@
+// What a job is, in words that a person would use. Pure: a job and a time in, text out.
+
+const STAGES = {
+  script_generating: "Writing the script",
+  script_complete: "Script ready",
+  audio_generating: "Making the audio",
+  audio_complete: "Audio ready",
+  composing: "Putting it all together",
+  complete: "Done",
+};
+
+export function nameOf(job) {
+  return job.title || job.prompt || job.job_id;
+}
+
+export function stageOf(job) {
+  if (job.status === "completed") return "Done";
+  if (job.status === "failed") return "Failed";
+  if (job.status === "pending") return "Waiting to start";
+  return STAGES[job.stage] ?? sceneStage(job) ?? plain(job.stage || job.status);
+}
+
+function sceneStage(job) {
+  const [, number, step] = /^scene_(\d+)_(generating|complete)$/.exec(job.stage ?? "") ?? [];
+  if (!number) return null;
+  const scene = `cene ${number} of ${Math.max(scenesOf(job), number)}`;
+  return step === "complete" ? `S${scene} ready` : `Making s${scene}`;
+}
+
+function plain(word) {
+  const text = String(word).replaceAll("_", " ");
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/** How many scenes the job has; three where nobody says, as the percent assumes too. */
+export function scenesOf(job) {
+  const done = job.scenes_completed ?? 0;
+  if (job.status === "completed") return job.scenes_total ?? done;
+  return Math.max(job.scenes_total ?? 3, done);
+}
+
+/** The scenes in order, each "done", "now", "failed" or "next". */
+export function scenes(job) {
+  const done = job.scenes_completed ?? 0;
+  const current = Number(/^scene_(\d+)_generating$/.exec(job.stage ?? "")?.[1] ?? 0);
+  return Array.from({ length: Math.min(scenesOf(job), 50) }, (_, index) => {
+    if (index < done) return "done";
+    if (job.status === "failed") return index === done ? "failed" : "next";
+    return job.status === "processing" && index + 1 === current ? "now" : "next";
+  });
+}
+
+export function isFinal(job) {
+  return job.status === "completed" || job.status === "failed";
+}
+
+/** Seconds from creation until the end, or until now. */
+export function elapsed(job, now) {
+  const end = isFinal(job) ? (job.completed_at ?? job.updated_at) : now;
+  return Math.max(0, end - job.created_at);
+}
+
+/** Seconds left if it goes on at the pace it had at its last update; null while that says nothing. */
+export function remaining(job, now) {
+  if (job.status !== "processing" || job.progress_percent < 5) return null;
+  const pace = Math.max(1, job.updated_at - job.created_at) / job.progress_percent;
+  return pace * 100 - (now - job.created_at);
+}
+
+export function timesOf(job, now) {
+  if (job.status === "pending") return `for ${span(elapsed(job, now))}`;
+  if (job.status === "completed") return `took ${span(elapsed(job, now))}`;
+  if (job.status === "failed") return `after ${span(elapsed(job, now))}`;
+  const left = remaining(job, now);
+  const passed = `${span(elapsed(job, now))} so far`;
+  if (left === null) return passed;
+  return left < 10 ? `${passed} · nearly there` : `${passed} · about ${roughly(left)} left`;
+}
+
+export function span(seconds) {
+  const s = Math.round(seconds);
+  if (s < 60) return `${s} s`;
+  if (s < 3600) return `${Math.floor(s / 60)} min ${s % 60} s`;
+  if (s < 86_400) return `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`;
+  return `${Math.floor(s / 86_400)} d ${Math.floor((s % 86_400) / 3600)} h`;
+}
+
+// An estimate that shows seconds claims to know them.
+function roughly(seconds) {
+  if (seconds < 50) return `${Math.ceil(seconds / 10) * 10} s`;
+  if (seconds < 3300) return `${Math.round(seconds / 60) || 1} min`;
+  return `${Math.round(seconds / 3600) || 1} h`;
+}
+
+const DAY = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
+const HOUR = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const FULL = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+
+export function moment(seconds, now) {
+  const date = new Date(seconds * 1000);
+  if (now - seconds < 60) return "just now";
+  if (now - seconds < 3600) return `${Math.floor((now - seconds) / 60)} min ago`;
+  const today = date.toDateString() === new Date(now * 1000).toDateString();
+  return today ? `today, ${HOUR.format(date)}` : `${DAY.format(date)}, ${HOUR.format(date)}`;
+}
+
+export function exactly(seconds) {
+  return FULL.format(new Date(seconds * 1000));
+}
