@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from litestar import Litestar, Request, Router
+from litestar import Litestar, Request, Router, get
 from litestar.config.cors import CORSConfig
 from litestar.datastructures import ResponseHeader
 from litestar.di import Provide
@@ -35,13 +35,19 @@ def create_app(settings: Settings, authenticate: Authenticate, table: Table, hub
         dependencies={"user_id": Provide(user_id)},
     )
     return Litestar(
-        [jobs, live, ready, metrics, *page_handlers(settings.media_dir)],
+        [jobs, openapi, live, ready, metrics, *page_handlers(settings.media_dir)],
         dependencies={"table": given(table), "hub": given(hub)},
         exception_handlers=HANDLERS,
         cors_config=_cors(settings) if settings.cors_origins else None,
-        openapi_config=OpenAPIConfig("Headway", "1.0.0", path="/", render_plugins=[JsonRenderPlugin()]),
+        openapi_config=OpenAPIConfig("Headway", "1", path="/docs", render_plugins=[JsonRenderPlugin()]),
         response_headers=[ResponseHeader(name="X-Content-Type-Options", value="nosniff")],
     )
+
+
+@get("/openapi.json", include_in_schema=False)
+async def openapi(request: Request[Any, Any, Any]) -> dict[str, Any]:
+    """Describe the endpoints in OpenAPI 3.1."""
+    return request.app.openapi_schema.to_schema()
 
 
 def _cors(settings: Settings) -> CORSConfig:

@@ -8,7 +8,6 @@ from streams.state import State
 PING = b": ping\n\n"
 BYE = b": bye, come back\n\n"
 STALE = b"event: stale\ndata: {}\n\n"
-LIVE = b"event: live\ndata: {}\n\n"
 
 
 def retry(milliseconds: int) -> bytes:
@@ -16,9 +15,9 @@ def retry(milliseconds: int) -> bytes:
     return b"retry: %d\n\n" % milliseconds
 
 
-def cursor(position: int) -> bytes:
-    """Say how far a client has been told, without an event of its own."""
-    return b"id: @%d\n\n" % position
+def live(position: int | None) -> bytes:
+    """Say that all states have been told, and everything up to a position where that is known."""
+    return b"event: live\n%sdata: {}\n\n" % (b"" if position is None else b"id: @%d\n" % position)
 
 
 def position_of(last_event_id: str) -> int | None:

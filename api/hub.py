@@ -16,7 +16,7 @@ from redis.asyncio import Redis
 
 from api.audience import Audience, Watch
 from api.errors import JobNotFound
-from api.frames import BYE, LIVE, PING, position_of
+from api.frames import BYE, PING, position_of
 from api.mailbox import Mailbox, Slot, Slots
 from api.truth import Snapshot, Truth
 from streams.errors import ChannelUnavailable, TableUnavailable
@@ -219,8 +219,6 @@ class Hub:
         for audience in list(self._audiences.values()):
             if boxes := list(audience.boxes):
                 self._hand_over(await self._truth.of_user(audience.user_id, since), audience, boxes)
-                for box in boxes:
-                    box.live(LIVE)
 
     def _hand_over(self, snapshot: Snapshot, audience: Audience, boxes: list[Slots]) -> None:
         watches = {state.job_id: audience.watch(state.job_id) for state in snapshot.states}

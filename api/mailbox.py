@@ -38,11 +38,9 @@ class Mailbox:
         self._stale = True
         self._wake()
 
-    def live(self, frame: bytes = b"") -> None:
-        """Forget to tell what is over already; the next state, or this frame, says that the feed is whole."""
+    def live(self) -> None:
+        """Forget to tell what is over already."""
         self._stale = False
-        self._notices += frame
-        self._wake()
 
     def notice(self, frame: bytes) -> None:
         """Send a frame that is no state."""
@@ -116,13 +114,12 @@ class Slots(Mailbox):
         self._wake()
 
     def open(self, events: Iterable[Event], position: int | None) -> None:
-        """Begin with these states, before what came meanwhile; then say how far the client has been told."""
+        """Begin with these states, before what came meanwhile; then say that, and how far, all has been told."""
         meanwhile = self._events
         before = {event.state.job_id: event for event in sorted(events, key=lambda event: event.state.position)}
         self._events = {job_id: event for job_id, event in before.items() if job_id not in meanwhile} | meanwhile
-        if position is not None and not meanwhile:
-            self._notices += frames.cursor(position)
-        self._wake()
+        self.live()
+        self.notice(frames.live(position))
 
     def wants(self, before: State | None, now: State) -> bool:
         """Whether a change is told: also when a job leaves the wanted statuses, or may have."""

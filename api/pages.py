@@ -1,8 +1,10 @@
 """The dashboard, the browser client, and the demo's pictures: files, with headers that let nothing in them run."""
 
 from pathlib import Path
+from typing import Any
 
 from litestar import Response, Router, get
+from litestar.datastructures import CacheControlHeader
 from litestar.handlers import HTTPRouteHandler
 from litestar.static_files import create_static_files_router
 
@@ -21,7 +23,7 @@ async def dashboard() -> Response[bytes]:
     """Show the dashboard."""
     return Response(
         (PAGE / "index.html").read_bytes(),
-        media_type="text/html; charset=utf-8",
+        media_type="text/html",
         headers={"Content-Security-Policy": POLICY, "Cache-Control": "no-cache"},
     )
 
@@ -30,10 +32,15 @@ def page_handlers(media_dir: str | None) -> list[HTTPRouteHandler | Router]:
     """Return what serves the page; the demo's media only where a directory of them is set."""
     handlers: list[HTTPRouteHandler | Router] = [dashboard, _static("/page", PAGE), _static("/client", CLIENT)]
     if media_dir:
-        handlers.append(_static("/media", Path(media_dir), {"Content-Security-Policy": MEDIA_POLICY}))
+        handlers.append(_static("/media", Path(media_dir), MEDIA_POLICY))
     return handlers
 
 
-def _static(path: str, directory: Path, headers: dict[str, str] | None = None) -> Router:
-    router = create_static_files_router("/", [directory], include_in_schema=False, name=path[1:])
-    return Router(path, route_handlers=[router], response_headers={"Cache-Control": "no-cache"} | (headers or {}))
+def _static(path: str, directory: Path, policy: str = POLICY) -> Router:
+    def with_headers(response: Response[Any]) -> Response[Any]:
+        response.headers.update({"X-Content-Type-Options": "nosniff", "Content-Security-Policy": policy})
+        return response
+
+    return create_static_files_router(
+        path, [directory], name=path[1:], after_request=with_headers, cache_control=CacheControlHeader(no_cache=True)
+    )

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from msgspec import Raw, Struct, json
+from msgspec import Raw, Struct, field, json
 
 from streams.dynamodb import DynamoDB
 from streams.item import Attribute
@@ -18,8 +18,8 @@ class Checkpoint(Struct, frozen=True):
 START = Checkpoint()
 
 
-class _Flag(Struct, frozen=True, rename=str.upper):
-    bool: bool = False
+class _Flag(Struct, frozen=True):
+    is_set: bool = field(name="BOOL", default=False)
 
 
 class _Row(Struct, frozen=True):
@@ -71,4 +71,4 @@ class Checkpoints:
 
 
 def _checkpoint(row: _Row) -> Checkpoint:
-    return Checkpoint(row.sequence.s if row.sequence else None, bool(row.done and row.done.bool))
+    return Checkpoint(row.sequence.s if row.sequence else None, bool(row.done and row.done.is_set))
