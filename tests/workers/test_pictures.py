@@ -11,9 +11,18 @@ from hypothesis import strategies as st
 from workers.pictures import KINDS, SIZES, View, chord, clip, film, still
 
 SVG = "{http://www.w3.org/2000/svg}"
-HARMLESS = set(
-    ["animate", "animateTransform", "circle", "defs", "g", "linearGradient", "path", "radialGradient", "stop", "svg"]
-)
+HARMLESS = {
+    "animate",
+    "animateTransform",
+    "circle",
+    "defs",
+    "g",
+    "linearGradient",
+    "path",
+    "radialGradient",
+    "stop",
+    "svg",
+}
 DRAWINGS = (still, clip, film)
 
 views = st.builds(
