@@ -43,7 +43,7 @@ SUBJECTS = (
 
 REQUESTS = (
     "Create a {duration}s ad for {about}",
-    "Make a {duration}-second film about {about}",
+    "Make a film of {duration} seconds about {about}",
     "A {duration}s teaser: {about}",
     "Tell the story of {about} in {duration} seconds",
     "{duration}s launch video for {about}",
