@@ -1,6 +1,5 @@
 """Headway as an operator runs it: real processes on real engines, to be killed, frozen and started again."""
 
-import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -9,10 +8,10 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import boto3
 import httpx
 import jwt
 
-from streams.dynamodb import plain_client
 from streams.schema import create_tables
 from workers.engines import Process, free_port, start_valkey
 
@@ -29,7 +28,7 @@ class Stack:
         self.redis_port = free_port()
         self.table = name
         self.leases = f"{name}-leases"
-        self.client: Any = plain_client("dynamodb", aws)
+        self.client: Any = boto_client("dynamodb", aws)
         self.redis: Process
         self._stopping = stopping
         create_tables(self.client, self.table, self.leases)
@@ -70,7 +69,13 @@ class Stack:
     def put(self, job_id: str, user_id: str, **attributes: str | int | None) -> None:
         """Replace a whole item, as a writer does that has never heard of Headway."""
         now = int(time.time())
-        job: dict[str, str | int | None] = {"job_id": job_id, "user_id": user_id, "status": "processing", "created_at": now, "updated_at": now}
+        job: dict[str, str | int | None] = {
+            "job_id": job_id,
+            "user_id": user_id,
+            "status": "processing",
+            "created_at": now,
+            "updated_at": now,
+        }
         self.client.put_item(TableName=self.table, Item=typed(job | attributes))
 
     def delete(self, job_id: str) -> None:
@@ -107,4 +112,12 @@ def running(aws: Mapping[str, str], directory: Path) -> Iterator[Stack]:
         yield Stack(aws, directory, stopping)
 
 
-os.environ.setdefault("AWS_EC2_METADATA_DISABLED", "true")
+def boto_client(service: str, aws: Mapping[str, str]) -> Any:
+    """Return an ordinary client of the engine that these variables name."""
+    return boto3.client(  # type: ignore[call-overload]
+        service,
+        endpoint_url=aws["AWS_ENDPOINT_URL"],
+        region_name=aws["AWS_REGION"],
+        aws_access_key_id=aws["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=aws["AWS_SECRET_ACCESS_KEY"],
+    )
