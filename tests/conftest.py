@@ -1,6 +1,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -42,6 +43,6 @@ def api(aws: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 @pytest.fixture
-def user(request: pytest.FixtureRequest) -> str:
+def user() -> str:
     """A user of this test's own."""
-    return f"user of {request.node.name}"
+    return f"user {uuid4().hex[:8]}"
