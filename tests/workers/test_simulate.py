@@ -148,7 +148,7 @@ async def test_a_table_that_does_not_exist_is_told(client: "DynamoDBClient") -> 
 
 
 async def test_stopping_is_heard_while_the_table_is_away() -> None:
-    stopping, away = asyncio.Event(), boto_client("dynamodb", local_aws(free_port()))
+    stopping, away = asyncio.Event(), boto_client("dynamodb", local_aws(free_port()), attempts=1)
     with capture_logs() as logs:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(simulate(away, "jobs", Options(jobs=2), stopping))
