@@ -54,10 +54,9 @@ def test_any_text_at_all_is_a_version_or_a_value_error(text: str) -> None:
     assert Version.parse(str(version)) == version
 
 
-@given(st.text("0123456789", min_size=5000, max_size=5001))
-def test_a_version_longer_than_python_reads_is_a_value_error(endless: str) -> None:
+def test_a_version_longer_than_python_reads_is_a_value_error() -> None:
     with pytest.raises(ValueError, match="limit"):
-        Version.parse(f"1-{endless}")
+        Version.parse("1-" + "9" * 5000)
 
 
 @pytest.mark.parametrize(
