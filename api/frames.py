@@ -8,6 +8,7 @@ from streams.state import State
 PING = b": ping\n\n"
 LONGEST_POSITION = 16  # digits, microseconds up to the year 2286; DynamoDB refuses more than 38
 BYE = b": bye, come back\n\n"
+EXPIRING = b"event: expiring\ndata: {}\n\n"
 STALE = b"event: stale\ndata: {}\n\n"
 
 
