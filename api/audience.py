@@ -2,7 +2,6 @@
 
 from api.frames import Event
 from api.mailbox import Slot, Slots
-from streams.channel import channel_of
 from streams.state import Order, State, order
 
 FORGET_ABOVE = 1000  # finished jobs that a user's watchers need not be told of again
@@ -64,6 +63,7 @@ class Watch:
         for box in self.audience.boxes:
             if box.wants(before, state):
                 box.put(self.event)
+        self.event.forget_frames()
 
     def _adopt(self, state: State) -> None:
         """Learn the version of what is shown already."""
@@ -82,9 +82,9 @@ class Audience:
 
     __slots__ = ("boxes", "channel", "streams", "user_id", "watches")
 
-    def __init__(self, user_id: str) -> None:
+    def __init__(self, user_id: str, channel: bytes) -> None:
         self.user_id = user_id
-        self.channel = channel_of(user_id)
+        self.channel = channel
         self.watches: dict[str, Watch] = {}
         self.boxes: set[Slots] = set()
         self.streams = 0  # open here, of both kinds

@@ -30,7 +30,7 @@ def position_of(last_event_id: str) -> int | None:
 
 
 class Event:
-    """A state and its frames, each rendered at most once per process and shared by all who watch."""
+    """A state and its frames, each rendered once for all who are told at the same time."""
 
     __slots__ = ("_of_all", "_of_one", "state")
 
@@ -53,6 +53,10 @@ class Event:
             place = f"id: {self.state.version}@{self.state.position}\n" if self.state.version else ""
             self._of_all = self._render(place.encode())
         return self._of_all
+
+    def forget_frames(self) -> None:
+        """Keep the state only; whoever comes late has the frame rendered again."""
+        self._of_one = self._of_all = None
 
     def _render(self, identity: bytes) -> bytes:
         return b"event: %s\n%sdata: %s\n\n" % (self.state.kind.encode(), identity, self.state.data)

@@ -8,15 +8,15 @@ settles it. After the feed was broken, everything watched is read again.
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import structlog
 from msgspec import Struct
 from redis.asyncio import Redis
 
-from api.audience import Audience, Watch
+from api.audience import Audience
 from api.auth import Caller
 from api.errors import JobNotFound, TooManyStreams
 from api.frames import BYE, position_of
@@ -33,6 +33,7 @@ log = structlog.get_logger()
 
 LIFETIME = (480, 720)  # seconds: ten minutes, jittered, so that connections spread over processes
 DRAIN_WITHIN = 0.4  # seconds that a reader has to take its last frames
+DRAIN_LOOKS = 20
 RESYNC_JITTER = 0.5
 READ_AGAIN = 1.0
 POLL_EVERY = 3.0  # seconds between two rounds of reading while nothing is heard
@@ -70,8 +71,9 @@ class Hub:
             try:
                 yield self
             finally:
-                for task in own:
-                    task.cancel()
+                for task in (*own, self._repair):
+                    if task:
+                        task.cancel()
 
     @property
     def is_whole(self) -> bool:
@@ -93,47 +95,52 @@ class Hub:
         """Start a task that the hub owns."""
         return self._tasks.create_task(work)
 
-    def drain(self) -> None:
+    async def drain(self) -> None:
         """End every stream, now and from now on: the process stops. Who does not read is cut a moment later."""
         self._draining = True
         for mailbox in list(self._mailboxes):
             mailbox.end(BYE)
-        asyncio.get_running_loop().call_later(DRAIN_WITHIN, self._cut_all)
-
-    def _cut_all(self) -> None:
+        for _ in range(DRAIN_LOOKS):
+            if not self._mailboxes:
+                return
+            await asyncio.sleep(DRAIN_WITHIN / DRAIN_LOOKS)
         for mailbox in list(self._mailboxes):
             mailbox.cut()
 
-    @contextmanager
-    def slot(self, caller: Caller, job_id: str, last_event_id: str) -> Iterator[tuple[Watch, Slot]]:
-        """Register a reader of one job; open_slot() fills it. Raises TooManyStreams."""
+    def join(self, caller: Caller, job_id: str, last_event_id: str) -> Slot:
+        """Register a reader of one job until leave(); open() fills it. Raises TooManyStreams."""
+        audience = self._admit(caller.user_id)
         lifetime, is_token = _lifetime(caller)
-        slot = Slot(lifetime, last_event_id, is_token=is_token)
-        with self._registered(caller.user_id, slot) as audience:
-            watch = audience.watch(job_id)
-            watch.slots.add(slot)
-            try:
-                yield watch, slot
-            finally:
-                audience.leave(watch, slot)
+        slot = Slot(audience.watch(job_id), lifetime, last_event_id, is_token=is_token)
+        slot.watch.slots.add(slot)
+        self._add(slot)
+        return slot
 
-    @contextmanager
-    def slots(self, caller: Caller, statuses: Collection[str]) -> Iterator[tuple[Audience, Slots]]:
-        """Register a reader of all of a user's jobs; open_slots() fills it. Raises TooManyStreams."""
+    def join_all(self, caller: Caller, statuses: Collection[str]) -> Slots:
+        """Register a reader of all of a user's jobs until leave_all(); open_all() fills it. Raises TooManyStreams."""
+        audience = self._admit(caller.user_id)
         lifetime, is_token = _lifetime(caller)
-        slots = Slots(lifetime, statuses, is_token=is_token)
-        with self._registered(caller.user_id, slots) as audience:
-            audience.boxes.add(slots)
-            try:
-                yield audience, slots
-            finally:
-                audience.leave_all(slots)
+        slots = Slots(audience, lifetime, statuses, is_token=is_token)
+        audience.boxes.add(slots)
+        self._add(slots)
+        return slots
 
-    async def open_slot(self, watch: Watch, slot: Slot) -> bool:
+    def leave(self, slot: Slot) -> None:
+        """Take a reader of one job out."""
+        slot.watch.audience.leave(slot.watch, slot)
+        self._remove(slot, slot.watch.audience)
+
+    def leave_all(self, slots: Slots) -> None:
+        """Take a reader of all jobs out."""
+        slots.audience.leave_all(slots)
+        self._remove(slots, slots.audience)
+
+    async def open(self, slot: Slot) -> bool:
         """Read what is true now and hand it to the reader; return False if it knows already, and nothing will follow.
 
         Raises JobNotFound where the job does not exist or is someone else's, TableUnavailable.
         """
+        watch = slot.watch
         await self._heard(watch.audience)
         shown = watch.event
         truth = await self._truth.of_one(watch.audience.user_id, watch.job_id)
@@ -145,43 +152,43 @@ class Hub:
             slot.stale()
         return slot.open(watch.event) if watch.event else True
 
-    async def open_slots(self, audience: Audience, slots: Slots, last_event_id: str) -> None:
+    async def open_all(self, slots: Slots, last_event_id: str) -> None:
         """Read what is true now of all the user's jobs and hand it to the reader; raises TableUnavailable."""
+        audience = slots.audience
         await self._heard(audience)
         snapshot = await self._truth.of_user(audience.user_id, position_of(last_event_id))
         self._reconciler.hand_over(snapshot, audience, [slots])
         if not self.is_whole:
             slots.stale()
 
-    @contextmanager
-    def _registered(self, user_id: str, mailbox: Mailbox) -> Iterator[Audience]:
-        self._refuse_too_many(user_id)
-        audience = Audience(user_id)
-        audience = self._audiences.setdefault(audience.channel, audience)
+    def _admit(self, user_id: str) -> Audience:
+        channel = channel_of(user_id)
+        audience = self._audiences.get(channel)
+        self._refuse_too_many(audience)
+        if audience is None:
+            audience = self._audiences[channel] = Audience(user_id, channel)
+            self._listener.listen(channel)
         audience.streams += 1
-        self._listener.listen(audience.channel)
+        return audience
+
+    def _add(self, mailbox: Mailbox) -> None:
         self._mailboxes.add(mailbox)
         if self._draining:
             mailbox.end(BYE)
-        try:
-            yield audience
-        finally:
-            self._mailboxes.discard(mailbox)
-            self.counts.conflated += mailbox.conflated
-            audience.streams -= 1
-            self._close_if_empty(audience)
 
-    def _refuse_too_many(self, user_id: str) -> None:
-        audience = self._audiences.get(channel_of(user_id))
+    def _remove(self, mailbox: Mailbox, audience: Audience) -> None:
+        self._mailboxes.discard(mailbox)
+        self.counts.conflated += mailbox.conflated
+        audience.streams -= 1
+        if not audience.streams:
+            del self._audiences[audience.channel]
+            self._listener.forget(audience.channel)
+
+    def _refuse_too_many(self, audience: Audience | None) -> None:
         if audience and audience.streams >= self._limits.per_user:
             raise TooManyStreams(f"{audience.streams} streams of yours are open here; close one", of_user=True)
         if len(self._mailboxes) >= self._limits.per_process:
             raise TooManyStreams("too many streams are open here; another process may have room", of_user=False)
-
-    def _close_if_empty(self, audience: Audience) -> None:
-        if not audience.streams and self._audiences.get(audience.channel) is audience:
-            del self._audiences[audience.channel]
-            self._listener.forget(audience.channel)
 
     async def _heard(self, audience: Audience) -> None:
         with suppress(ChannelUnavailable):  # Then the reader is told so, and gets what the table says.
