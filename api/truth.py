@@ -17,9 +17,13 @@ from streams.table import Table
 
 MARGIN = 60  # seconds by which a writer's clock may be behind Redis' when Redis has lost what changed
 
+REPEAT = 10_000_000  # microseconds: what came so shortly before may still have been in doubt, and so not told
+
 
 class Snapshot(Struct, frozen=True):
     """States of a user's jobs, some perhaps of the same job, and the position up to which they tell everything.
+
+    What Redis told comes before what the index says: the index may lag behind what clients have seen.
 
     `changed` are the jobs that changed since the position asked for.
     """
@@ -51,7 +55,8 @@ class Truth:
         return {(user_id, job_id): states.get(job_id) or deletion_of(job_id, 0) for user_id, job_id in jobs}
 
     async def of_user(self, user_id: str, since: int | None) -> Snapshot:
-        """Return the unfinished jobs of a user, and those that changed since a position (Redis' microseconds)."""
+        """Return the unfinished jobs of a user, and those that changed since shortly before a position (Redis' microseconds)."""
+        since = None if since is None else max(0, since - REPEAT)
         recent = Recent(0, [])
         with suppress(ChannelUnavailable):
             recent = await self._channel.recent(user_id, since)
@@ -62,7 +67,7 @@ class Truth:
         with suppress(ChannelUnavailable):
             latest = await self._channel.latest((user_id, job_id) for job_id in ids)
         changed = set() if since is None else _changed(listed, latest, recent, since)
-        return Snapshot(listed + latest, changed, recent.now or None)
+        return Snapshot(latest + listed, changed, recent.now or None)
 
     async def _versioned(self, jobs: list[Job]) -> list[State]:
         latest: list[State] = []
