@@ -51,6 +51,7 @@ class Listener:
         self._subscribers: dict[Node, Subscriber] = {}
         self._listening: dict[Subscriber, asyncio.Task[None]] = {}
         self._layout: Layout | None = None
+        self._reason = ""  # why it is broken, as last logged
         self._misplacing = asyncio.Event()
         self._tasks: asyncio.TaskGroup
 
@@ -73,7 +74,7 @@ class Listener:
         if not self.whole:
             raise ChannelUnavailable("the feed is broken")
         subscriber = self._places.get(channel)
-        if subscriber is None or not subscriber.hears(channel):
+        if subscriber is None or not subscriber.channels.hears(channel):
             if channel not in self._waiting:
                 self._waiting[channel] = asyncio.get_running_loop().create_future()
             await asyncio.shield(self._waiting[channel])
@@ -92,16 +93,16 @@ class Listener:
                     await asyncio.sleep(random.uniform(*RETRY_AFTER))  # noqa: S311 - jitter, no secret
         finally:
             self._layout = None
-            self._break()
+            self._fail_waiting()
             await self._nodes.close()
 
-    def confirmed(self, subscriber: Subscriber, channel: bytes) -> None:  # noqa: ARG002 - one of Ears
+    def confirmed(self, channel: bytes) -> None:
         """Wake whoever waits for a channel."""
         if waiting := self._waiting.pop(channel, None):
             waiting.set_result(None)
         self._mend()
 
-    def misplaced(self, subscriber: Subscriber, channel: bytes, *, was_heard: bool) -> None:  # noqa: ARG002 - one of Ears
+    def misplaced(self, channel: bytes, *, was_heard: bool) -> None:
         """Find out where a channel belongs now; what was said of it meanwhile may be lost."""
         self._places.pop(channel, None)
         if was_heard:
@@ -115,10 +116,10 @@ class Listener:
         try:
             layout = self._layout = await self._nodes.layout()
         except ChannelUnavailable as error:
-            log.warning("feed not placed", reason=str(error))
+            log.debug("nobody says who owns what", reason=str(error))
             self._misplacing.set()
             return
-        for channel in self._wanted:
+        for channel in list(self._wanted):
             self._place(channel, layout)
         self._end_idle()
         if not self._subscribers and layout.nodes:
@@ -131,7 +132,7 @@ class Listener:
             return
         if place:
             del self._places[channel]
-            if place.hears(channel):
+            if place.channels.hears(channel):
                 self._break("a slot moved")
             place.drop(channel)
         if owner:
@@ -160,7 +161,7 @@ class Listener:
         except* (RedisError, OSError, ChannelUnavailable) as failed:
             reason = f"{subscriber.node}: {failed.exceptions[0]}"
         del self._subscribers[subscriber.node], self._listening[subscriber]
-        for channel in subscriber.wanted:
+        for channel in subscriber.channels.wanted:
             self._places.pop(channel, None)
         self._nodes.doubt()
         self._misplacing.set()
@@ -170,19 +171,24 @@ class Listener:
         if self.whole or len(self._places) < len(self._wanted) or not self._subscribers:
             return
         if all(subscriber.is_settled for subscriber in self._subscribers.values()):
-            self.whole = True
+            self.whole, self._reason = True, ""
+            log.info("feed whole", nodes=[str(node) for node in self._subscribers])
             self.first_whole.set()
             self._told(True)
 
-    def _break(self, reason: str = "") -> None:
-        if reason:
+    def _break(self, reason: str) -> None:
+        if reason != self._reason:
+            self._reason = reason
             log.warning("feed broken", reason=reason)
-        for waiting in self._waiting.values():
-            _fail(waiting, "the feed broke")
-        self._waiting.clear()
+        self._fail_waiting()
         if self.whole:
             self.whole = False
             self._told(False)
+
+    def _fail_waiting(self) -> None:
+        for waiting in self._waiting.values():
+            _fail(waiting, "the feed broke")
+        self._waiting.clear()
 
 
 def _fail(waiting: asyncio.Future[None], reason: str) -> None:

@@ -5,9 +5,7 @@ and after 6 without one the node counts as silent, whatever its connection says.
 """
 
 import asyncio
-from collections import deque
-from collections.abc import Iterator
-from itertools import count, islice
+from itertools import count
 from typing import Any, Protocol
 from uuid import uuid4
 
@@ -18,6 +16,7 @@ from streams.layout import Layout, Node
 from streams.line import Line, connect
 from streams.nodes import Nodes
 from streams.routing import Errand, run
+from streams.subscriptions import Subscriptions
 
 PROBE_EVERY = 2.0
 BROKEN_AFTER = 6.0
@@ -26,7 +25,6 @@ CHUNK = 500  # channels named in one command
 COMMANDS = {False: (b"SUBSCRIBE", b"UNSUBSCRIBE", b"PUBLISH"), True: (b"SSUBSCRIBE", b"SUNSUBSCRIBE", b"SPUBLISH")}
 MESSAGES = frozenset({b"message", b"smessage"})
 JOINED = frozenset({b"subscribe", b"ssubscribe"})
-LEFT = 0  # stands for an UNSUBSCRIBE among the serial numbers of what was sent
 
 
 class Ears(Protocol):
@@ -35,64 +33,48 @@ class Ears(Protocol):
     def hear(self, channel: bytes, message: bytes) -> None:
         """Take a message."""
 
-    def confirmed(self, subscriber: "Subscriber", channel: bytes) -> None:
+    def confirmed(self, channel: bytes) -> None:
         """From now on no message of the channel is missed here."""
 
-    def misplaced(self, subscriber: "Subscriber", channel: bytes, *, was_heard: bool) -> None:
+    def misplaced(self, channel: bytes, *, was_heard: bool) -> None:
         """The channel belongs to another node now."""
 
 
 class Subscriber:
-    """The channels of one node; those that are asked for before it is connected are subscribed then."""
+    """One connection to one node; what is asked for before it is connected is subscribed then."""
 
     def __init__(self, nodes: Nodes, node: Node, ears: Ears, linger: float) -> None:
         self.node = node
-        self.wanted: set[bytes] = set()
-        self._linger = linger
+        self.channels = Subscriptions(linger)
         self._nodes = nodes
         self._ears = ears
         self._line: Line | None = None
         self._flushing = False
         self._probe = b""
-        self._dirty: set[bytes] = set()  # joined or left since the last commands
-        self._lingering: dict[bytes, float] = {}  # since when, oldest first
-        self._held: dict[bytes, int] = {}  # subscribed, and the serial number of the command that did
-        self._confirmed: set[bytes] = set()
-        self._sent: deque[tuple[int, bytes]] = deque()  # not answered yet; Redis answers in order
-        self._serial = count(LEFT + 1)
 
     @property
     def is_idle(self) -> bool:
         """Whether nothing but its own probe is heard here."""
-        return len(self.wanted) == (self._probe in self.wanted) and not self._lingering
+        return self.channels.are_only(self._probe)
 
     @property
     def is_settled(self) -> bool:
         """Whether everything wanted is heard."""
-        return self._probe in self._confirmed and not self._dirty and len(self._confirmed) == len(self._held)
-
-    def hears(self, channel: bytes) -> bool:
-        """Whether no message of a wanted channel is missed."""
-        return channel in self._confirmed
+        return self.channels.hears(self._probe) and self.channels.are_settled
 
     def join(self, channel: bytes) -> None:
         """Want a channel."""
-        self.wanted.add(channel)
-        self._lingering.pop(channel, None)
-        self._dirty.add(channel)
+        self.channels.join(channel)
         self._flush_soon()
 
     def leave(self, channel: bytes) -> None:
         """Want a channel no more; it lingers, unheard."""
-        self.wanted.discard(channel)
-        self._lingering[channel] = asyncio.get_running_loop().time()
+        self.channels.leave(channel, asyncio.get_running_loop().time())
         self._flush_soon()
 
     def drop(self, channel: bytes) -> None:
         """Leave a channel at once."""
-        self.wanted.discard(channel)
-        self._lingering.pop(channel, None)
-        self._dirty.add(channel)
+        self.channels.drop(channel)
         self._flush_soon()
 
     async def run(self) -> None:
@@ -143,31 +125,10 @@ class Subscriber:
         self._flushing = False
         if self._line is None:
             return
-        self._end_lingering()
-        joining = {channel for channel in self._dirty if channel in self.wanted and channel not in self._held}
-        leaving = {channel for channel in self._dirty if channel in self._held and channel not in self.wanted}
-        self._dirty.clear()
-        for channel in joining:
-            self._held[channel] = next(self._serial)
-        for channel in leaving:
-            del self._held[channel]
-            self._confirmed.discard(channel)
-        self._command(self._subscribe, joining)
-        self._command(self._unsubscribe, leaving)
-
-    def _end_lingering(self) -> None:
-        """Unsubscribe what nobody came back to."""
-        until = asyncio.get_running_loop().time() - self._linger
-        while self._lingering and next(iter(self._lingering.values())) <= until:
-            channel = next(iter(self._lingering))
-            del self._lingering[channel]
-            self._dirty.add(channel)
-
-    def _command(self, name: bytes, channels: set[bytes]) -> None:
-        assert self._line  # noqa: S101 - _flush looked
-        for chunk in _chunks(channels, self._chunk):
-            self._sent.extend((self._held.get(channel, LEFT), channel) for channel in chunk)
-            self._line.send(name, *chunk)
+        joining, leaving = self.channels.changes(asyncio.get_running_loop().time())
+        for name, channels in ((self._subscribe, joining), (self._unsubscribe, leaving)):
+            for start in range(0, len(channels), self._chunk):
+                self._line.send(name, *channels[start : start + self._chunk])
 
     def _take(self, reply: Any) -> None:
         if isinstance(reply, RedisError):
@@ -177,54 +138,30 @@ class Subscriber:
         if kind in MESSAGES:
             self._hear(channel, content)
         elif kind in JOINED:
-            self._confirm(channel)
-        else:
-            self._left(channel)
+            if self.channels.confirmed(channel):
+                self._ears.confirmed(channel)
+        elif self.channels.left(channel):
+            self._misplaced(channel)
 
     def _hear(self, channel: bytes, message: bytes) -> None:
         if channel == self._probe:
             self._probed = asyncio.get_running_loop().time()
-        elif channel in self.wanted:
+        elif channel in self.channels.wanted:
             self._ears.hear(channel, message)
 
-    def _confirm(self, channel: bytes) -> None:
-        serial, expected = self._answered()
-        if channel != expected:
-            raise ChannelUnavailable(f"{channel!r} was confirmed, {expected!r} was asked for")
-        if self._held.get(channel) == serial:  # Otherwise it was left since, and perhaps joined again.
-            self._confirmed.add(channel)
-            self._ears.confirmed(self, channel)
-
-    def _left(self, channel: bytes) -> None:
-        if self._sent and self._sent[0] == (LEFT, channel):
-            self._sent.popleft()
-            return
-        # Nobody asked for it: a cluster's node pushes out the channels of a slot that has moved.
-        if channel == self._probe:
-            raise ChannelUnavailable("the slot of the probe has moved")
-        self._misplaced(channel)
-
     def _refused(self, reason: RedisError) -> None:
-        serial, channel = self._answered()
-        if not isinstance(reason, MovedError) or channel == self._probe:
+        if not isinstance(reason, MovedError):
             raise reason
         self._nodes.moved(reason)
-        if self._held.get(channel) == serial:
+        if channel := self.channels.refused():
             self._misplaced(channel)
 
     def _misplaced(self, channel: bytes) -> None:
-        was_heard = channel in self._confirmed
-        self._held.pop(channel, None)
-        self._confirmed.discard(channel)
-        self._lingering.pop(channel, None)
-        if channel in self.wanted:
-            self.wanted.discard(channel)
-            self._ears.misplaced(self, channel, was_heard=was_heard)
-
-    def _answered(self) -> tuple[int, bytes]:
-        if not self._sent:
-            raise ChannelUnavailable("an answer came to no command")
-        return self._sent.popleft()
+        if channel == self._probe:
+            raise ChannelUnavailable("the slot of the probe has moved")
+        was_heard = self.channels.hears(channel)
+        if self.channels.lost(channel):
+            self._ears.misplaced(channel, was_heard=was_heard)
 
 
 def _probe_at(node: Node, layout: Layout) -> bytes:
@@ -239,9 +176,3 @@ def _probe_at(node: Node, layout: Layout) -> bytes:
 
 async def _until_ended(line: Line) -> None:
     await line.ended
-
-
-def _chunks(channels: set[bytes], size: int) -> Iterator[list[bytes]]:
-    iterator = iter(channels)
-    while chunk := list(islice(iterator, size)):
-        yield chunk

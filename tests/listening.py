@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from itertools import pairwise
 
 from streams.channel import Channel, channel_of, connect_redis
 from streams.listener import Listener
@@ -19,6 +20,7 @@ class Listening:
         self.channel = Channel(self.redis)
         self.states: dict[bytes, list[State]] = {}
         self.told: list[bool] = []
+        self.told_before: dict[bytes, list[int]] = {}  # for each state heard, how often something was told before
         self.listener = Listener(self.redis, self._hear, self._tell, linger)
         self.running = asyncio.ensure_future(self.listener.run())
         self._news = asyncio.Event()
@@ -42,11 +44,24 @@ class Listening:
                 self._news.clear()
                 await self._news.wait()
 
+    def gaps_untold(self, user: str) -> list[tuple[int, int]]:
+        """Return the numbers between which some were missed though the feed was called whole all the time."""
+        heard = list(zip(self.numbers(user), self.told_before.get(channel_of(user), []), strict=True))
+        return [(a, b) for (a, told_a), (b, told_b) in pairwise(heard) if b > a + 1 and told_a == told_b]
+
+    async def until_heard(self, *users: str) -> None:
+        """Publish once for each and wait for it: a whole feed misses nothing."""
+        numbers = {user: max(self.numbers(user), default=0) + 1 for user in users}
+        for user, number in numbers.items():
+            await self.publish(user, number)
+        await self.until(lambda: all(number in self.numbers(user) for user, number in numbers.items()))
+
     async def until_whole(self) -> None:
         await self.until(lambda: self.listener.whole)
 
     def _hear(self, channel: bytes, message: bytes) -> None:
         self.states.setdefault(channel, []).append(state_from_message(message))
+        self.told_before.setdefault(channel, []).append(len(self.told))
         self._news.set()
 
     def _tell(self, whole: bool) -> None:
@@ -70,3 +85,12 @@ async def listening(url: str, linger: float = 0) -> AsyncIterator[Listening]:
         ear.running.cancel()
         await asyncio.wait([ear.running])
         await ear.channel.close()
+
+
+async def eventually(is_so: Callable[[], bool], seconds: float = 20) -> None:
+    """Ask again and again until something is true of a server."""
+    async with asyncio.timeout(seconds):
+        while True:
+            if is_so():
+                return
+            await asyncio.sleep(0.02)

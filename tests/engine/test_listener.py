@@ -13,7 +13,8 @@ from redis import Redis as BlockingRedis
 
 from streams.channel import channel_of
 from streams.errors import ChannelUnavailable
-from tests.listening import Listening, listening
+from tests.listening import eventually, listening
+from tests.tls import tls_in_front_of
 from workers.engines import Process, free_port, start_valkey
 
 PASSWORD = "only the tests know it"
@@ -46,12 +47,6 @@ def redis(tmp_path: Path) -> Iterator[Server]:
     server.client.close()
 
 
-async def until_subscribed(redis: Server, wanted: set[bytes]) -> None:
-    async with asyncio.timeout(10):
-        while redis.channels() != wanted:
-            await asyncio.sleep(0.02)
-
-
 async def test_what_is_published_after_heard_is_heard_in_order(redis: Server) -> None:
     async with listening(redis.url) as ear:
         await ear.join("ann", "bob")
@@ -79,7 +74,7 @@ async def test_after_any_churn_exactly_the_wanted_channels_are_subscribed(redis:
                 waiting.append(asyncio.ensure_future(ear.listener.heard(channel_of(user))))
             await asyncio.sleep(chance.choice([0, 0, 0, 0.001]))
         await ear.join(*wanted)
-        await until_subscribed(redis, {channel_of(user) for user in wanted})
+        await eventually(lambda: redis.channels() == {channel_of(user) for user in wanted})
         answers = await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 5)
         assert all(answer is None or isinstance(answer, ChannelUnavailable) for answer in answers)
         for user in users:
@@ -106,7 +101,7 @@ async def test_a_channel_that_lingered_long_enough_is_left(redis: Server) -> Non
     async with listening(redis.url, linger=0.5) as ear:
         await ear.join("ann", "bob")
         ear.listener.forget(channel_of("ann"))
-        await until_subscribed(redis, {channel_of("bob")})
+        await eventually(lambda: redis.channels() == {channel_of("bob")})
 
 
 async def test_whoever_waits_for_a_forgotten_channel_is_told(redis: Server) -> None:
@@ -146,7 +141,7 @@ async def test_a_redis_that_is_gone_for_a_while_is_found_when_it_is_back(redis: 
         await asyncio.sleep(4)
         redis.start()
         await ear.until_whole()
-        await until_heard(ear, "ann")
+        await ear.until_heard("ann")
 
 
 async def test_a_frozen_redis_is_noticed_within_eight_seconds_and_heard_when_it_thaws(redis: Server) -> None:
@@ -162,7 +157,7 @@ async def test_a_frozen_redis_is_noticed_within_eight_seconds_and_heard_when_it_
             await waiting
         redis.process.send(signal.SIGCONT)
         await ear.until(lambda: ear.told == [True, False, True])
-        await until_heard(ear, "ann", "bob")
+        await ear.until_heard("ann", "bob")
 
 
 async def test_an_error_of_whoever_hears_ends_the_listener_loudly(redis: Server) -> None:
@@ -176,13 +171,15 @@ async def test_an_error_of_whoever_hears_ends_the_listener_loudly(redis: Server)
         assert failed.subgroup(ZeroDivisionError)
 
 
-def broken(channel: bytes, message: bytes) -> None:
+def broken(_channel: bytes, _message: bytes) -> None:
     raise ZeroDivisionError
 
 
-async def until_heard(ear: Listening, *users: str) -> None:
-    """Publish once for each and wait for it: a whole feed misses nothing."""
-    numbers = {user: max(ear.numbers(user), default=0) + 1 for user in users}
-    for user, number in numbers.items():
-        await ear.publish(user, number)
-    await ear.until(lambda: all(number in ear.numbers(user) for user, number in numbers.items()))
+async def test_a_redis_behind_tls_is_heard(redis: Server, tmp_path: Path) -> None:
+    async with tls_in_front_of(redis.port, tmp_path) as (port, certificate):
+        url = redis.url.replace("redis://", "rediss://").replace(str(redis.port), str(port))
+        async with listening(f"{url}?ssl_ca_certs={certificate}") as ear:
+            await ear.join("ann")
+            for number in range(1, 300):
+                await ear.publish("ann", number)
+            await ear.until(lambda: ear.numbers("ann") == list(range(1, 300)))
