@@ -50,6 +50,7 @@ class EventStream(EventSourceResponse):
     # The connection ends with the stream: it is no longer the HTTP server's when that happens.
     stock = EventSourceResponse(iter(()))
     stock.headers["Connection"] = "close"
+    stock.headers["X-Content-Type-Options"] = "nosniff"
 
     def __init__(self, hub: Hub, caller: Caller, last_event_id: str) -> None:
         self.status_code = self.stock.status_code
