@@ -3,7 +3,6 @@
 import asyncio
 import os
 import sys
-from functools import partial
 
 import structlog
 import uvloop
@@ -20,7 +19,7 @@ from streams.log import configure_logging
 from streams.settings import Settings, settings_from
 from streams.table import Table
 
-THREADS = 16  # calls of DynamoDB under way at once
+CONNECTIONS = 32  # calls of DynamoDB under way at once
 FEED_WITHIN = 2.0  # seconds that the start waits for Redis; without it the streams begin stale
 
 log = structlog.get_logger()
@@ -39,7 +38,7 @@ def main() -> None:
 
 async def serve(settings: Settings, authenticate: Authenticate) -> None:
     """Connect, serve until SIGTERM, close."""
-    tables = dynamodb.connect("dynamodb", os.environ, THREADS)
+    tables = dynamodb.connect("dynamodb", os.environ, CONNECTIONS)
     redis = connect_redis(settings.redis_url)
     channel = Channel(redis)
     table = Table(tables, settings.table)
@@ -51,7 +50,7 @@ async def serve(settings: Settings, authenticate: Authenticate) -> None:
             await server.serve()
     finally:
         await channel.close()
-        await asyncio.get_running_loop().run_in_executor(None, partial(tables.close))
+        await tables.close()
 
 
 if __name__ == "__main__":
