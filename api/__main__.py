@@ -15,6 +15,7 @@ from api.truth import Truth
 from streams import dynamodb
 from streams.channel import Channel, connect_redis
 from streams.errors import HeadwayError
+from streams.listing import Listing
 from streams.log import configure_logging
 from streams.settings import Settings, settings_from
 from streams.table import Table
@@ -45,7 +46,8 @@ async def serve(settings: Settings, authenticate: Authenticate) -> None:
     try:
         async with Hub(redis, Truth(table, channel)).running() as hub:
             await hub.until_whole(FEED_WITHIN)
-            server = server_for(create_app(settings, authenticate, table, hub), hub, settings.host, settings.port)
+            app = create_app(settings, authenticate, table, Listing(tables, settings.table), hub)
+            server = server_for(app, hub, settings.host, settings.port)
             log.info("api starts", host=settings.host, port=settings.port)
             await server.serve()
     finally:

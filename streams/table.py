@@ -60,14 +60,6 @@ class Table:
             wanted = {name: json.decode(rest) for name, rest in answer.unprocessed_keys.items()}
         return jobs
 
-    async def jobs_of(self, user_id: str, statuses: Collection[str] = ()) -> AsyncIterator[Job]:
-        """Yield the user's jobs from the index, the youngest first, of these statuses where any are named."""
-        asked = _Query({"#user": "user_id"}, {":user": {"S": user_id}})
-        if statuses:
-            asked.filter(f"#status IN ({asked.values('status', statuses)})", status="status")
-        async for job in self._query(asked):
-            yield job
-
     async def unfinished_of(self, user_id: str, since: int | None) -> AsyncIterator[Job]:
         """Yield the user's jobs that are not final, and those that changed at `since` (Unix seconds) or later."""
         asked = _Query({"#user": "user_id"}, {":user": {"S": user_id}})
