@@ -7,7 +7,7 @@ from litestar.config.cors import CORSConfig
 from litestar.datastructures import ResponseHeader
 from litestar.di import Provide
 
-from api.auth import Authenticate
+from api.auth import Authenticate, Caller
 from api.cursor import cursors_for
 from api.docs import docs_handlers
 from api.events import all_events, job_events
@@ -16,18 +16,19 @@ from api.hub import Hub
 from api.jobs import get_job, list_jobs
 from api.pages import page_handlers
 from api.problems import HANDLERS
-from streams.settings import Settings
 from streams.listing import Listing
+from streams.settings import Settings
 from streams.table import Table
 
 
-def create_app(
-    settings: Settings, authenticate: Authenticate, table: Table, listing: Listing, hub: Hub
-) -> Litestar:
+def create_app(settings: Settings, authenticate: Authenticate, table: Table, listing: Listing, hub: Hub) -> Litestar:
     """Make the app; it owns nothing that has to be started or closed."""
 
-    async def user_id(request: Request[Any, Any, Any]) -> str:
+    async def caller(request: Request[Any, Any, Any]) -> Caller:
         return await authenticate(request)
+
+    async def user_id(caller: Caller) -> str:
+        return caller.user_id
 
     def given(value: object) -> Provide:
         return Provide(lambda: value, sync_to_thread=False)
@@ -35,7 +36,7 @@ def create_app(
     jobs = Router(
         "/api/v1",
         route_handlers=[list_jobs, all_events, get_job, job_events],
-        dependencies={"user_id": Provide(user_id)},
+        dependencies={"caller": Provide(caller), "user_id": Provide(user_id)},
     )
     return Litestar(
         [jobs, live, ready, metrics, *docs_handlers(settings), *page_handlers(settings.media_dir)],

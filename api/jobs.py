@@ -5,34 +5,20 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from litestar import Request, Response, get
-from msgspec import Struct, json
+from msgspec import json
 
 from api.cursor import Cursors
 from api.errors import JobNotFound, ParameterRefused
+from api.job_page import JobPage
 from api.parameters import Asked, asked_from, job_id_from
 from streams.errors import ListTooLong
-from streams.job import PublicJob, public, public_json
+from streams.job import public, public_json
 from streams.listing import Listing, Page
 from streams.table import Table
 
 AnyRequest = Request[Any, Any, Any]
 
 _encode = json.Encoder().encode
-
-
-class JobPage(Struct, frozen=True, omit_defaults=True):
-    """One page of the caller's jobs; `total_count` counts all that match.
-
-    `next_cursor` is there where more follow. `total_count_exact` is there, and false, only where so many had
-    to be counted that counting was given up: then there are more than `total_count`.
-    """
-
-    jobs: list[PublicJob]
-    total_count: int
-    page: int
-    page_size: int
-    next_cursor: str | None = None
-    total_count_exact: bool = True
 
 
 @get("/jobs")
@@ -68,7 +54,9 @@ def _public(page: Page, number: int, size: int, after: str | None) -> JobPage:
 
 def _too_long(asked: Asked, error: ListTooLong) -> ParameterRefused:
     if asked.order.by != "created_at":
-        return ParameterRefused("sort", f"too much for so many jobs: {error}", "created_at, -created_at, or narrower filters")
+        return ParameterRefused(
+            "sort", f"too much for so many jobs: {error}", "created_at, -created_at, or narrower filters"
+        )
     return ParameterRefused("page", f"out of reach: {error}", "pages by cursor, or narrower filters")
 
 

@@ -30,7 +30,11 @@ async def dashboard() -> Response[bytes]:
 
 def page_handlers(media_dir: str | None) -> list[HTTPRouteHandler | Router]:
     """Return what serves the page; the demo's media only where a directory of them is set."""
-    handlers: list[HTTPRouteHandler | Router] = [dashboard, static_files("/page", PAGE), static_files("/client", CLIENT)]
+    handlers: list[HTTPRouteHandler | Router] = [
+        dashboard,
+        static_files("/page", PAGE),
+        static_files("/client", CLIENT),
+    ]
     if media_dir:
         handlers.append(static_files("/media", Path(media_dir), MEDIA_POLICY))
     return handlers

@@ -10,8 +10,7 @@ from msgspec import Struct
 from api.errors import ParameterRefused
 from streams.item import LARGEST
 from streams.job import STATUSES
-from streams.listing import READ_JOBS
-from streams.selection import SORTS, Order, Selection, Span
+from streams.selection import READ_JOBS, SORTS, Order, Selection, Span
 
 LONGEST_JOB_ID = 2048  # bytes, DynamoDB's limit for a partition key
 LONGEST_Q = 200  # characters
@@ -127,8 +126,8 @@ def order_from(given: str) -> Order:
 
 def job_id_from(given: str) -> str:
     """Read a job id from a path."""
-    if len(given.encode()) > LONGEST_JOB_ID:
-        raise ParameterRefused("job_id", f"{len(given.encode())} bytes long", f"at most {LONGEST_JOB_ID} bytes")
+    if not 0 < len(given.encode()) <= LONGEST_JOB_ID:
+        raise ParameterRefused("job_id", f"{len(given.encode())} bytes long", f"1 to {LONGEST_JOB_ID} bytes")
     if not given.isprintable():
         raise ParameterRefused("job_id", repr(given[:50]), "printable characters")
     return given

@@ -10,17 +10,17 @@ from msgspec import Struct
 
 from streams.dynamodb import DynamoDB
 from streams.errors import ListTooLong, TableUnavailable
+from streams.indexes import StatusIndex
 from streams.item import Item
 from streams.job import Job
 from streams.query import Parameters, by_status, by_user, counting, reads_less
-from streams.schema import StatusIndex, status_index
-from streams.selection import Order, Place, Selection, Span
+from streams.schema import status_index
+from streams.selection import READ_JOBS, Order, Place, Selection, Span
 from streams.table import readable
 from streams.walk import Bound, Walk, count
 
 log = structlog.get_logger()
 
-READ_JOBS = 10_000  # jobs, matching or not, that one request reads at most to make its page
 READ_CALLS = 40  # calls of DynamoDB, 1 MB each, that it makes at most for its page, and again for its count
 LOOK_AGAIN = 300.0  # seconds until the table is asked again which indexes it has
 

@@ -7,9 +7,9 @@ counts what would be shown.
 from decimal import Context, Decimal
 from typing import Any
 
+from streams.indexes import USER_JOBS_INDEX, USER_STATUS_INDEX, StatusIndex
 from streams.item import LARGEST
 from streams.job import STATUSES
-from streams.schema import USER_JOBS_INDEX, USER_STATUS_INDEX, StatusIndex
 from streams.selection import Selection, Span
 
 Parameters = dict[str, Any]

@@ -1,31 +1,14 @@
 """The two tables as Headway needs them: how they are made, and what is wrong with one that does not fit."""
 
 from collections.abc import Iterable
-from enum import Enum
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from streams.errors import TableUnfit
+from streams.indexes import STATUS_KEYS, USER_JOBS_INDEX, USER_STATUS_INDEX, StatusIndex
 
-USER_JOBS_INDEX = "UserJobsIndex"
-USER_STATUS_INDEX = "UserStatusIndex"
 STREAM_VIEW = "NEW_AND_OLD_IMAGES"
-
-
-class StatusIndex(Enum):
-    """What UserStatusIndex offers for queries by status."""
-
-    NONE = "there is none: lists by status read UserJobsIndex and leave out what does not match"
-    PLAIN = "user_id, status: the engine takes no more keys; used to count, and where all matches fit a page"
-    ORDERED = "user_id with status, created_at: a list by status reads only what it shows"
-
-
-# DynamoDB takes several attributes per key since November 2025, so no writer has to write a combined one.
-STATUS_KEYS = {
-    StatusIndex.PLAIN: [("HASH", "user_id"), ("RANGE", "status")],
-    StatusIndex.ORDERED: [("HASH", "user_id"), ("HASH", "status"), ("RANGE", "created_at")],
-}
 
 
 def create_tables(client: Any, jobs: str, leases: str) -> list[str]:

@@ -7,6 +7,8 @@ from msgspec import Struct
 from streams.item import LARGEST, Item
 from streams.job import Job
 
+READ_JOBS = 10_000  # jobs, matching or not, that one request reads at most to make its page
+
 Value = int | float | str
 Rank = tuple[Value, str]
 

@@ -9,9 +9,9 @@ from prometheus_client import Counter
 
 from streams.dynamodb import DynamoDB
 from streams.errors import ItemRefused
+from streams.indexes import USER_JOBS_INDEX
 from streams.item import Item, job_from_item
 from streams.job import FINAL_STATUSES, Job
-from streams.schema import USER_JOBS_INDEX
 
 log = structlog.get_logger()
 
