@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from msgspec import Raw, Struct, json
+from msgspec import Struct, convert
 
 from streams.dynamodb import DynamoDB
 from streams.item import Attribute, Item, time_of
@@ -38,7 +38,7 @@ class Bound(Struct):
 class _Read(Struct, frozen=True, rename="pascal"):
     items: list[Item]
     scanned_count: int
-    last_evaluated_key: Raw | None = None
+    last_evaluated_key: dict[str, Any] | None = None
 
 
 class _LastKey(Struct, frozen=True):
@@ -53,12 +53,12 @@ class _Strand:
         self.is_done = False
         self.second: int | None = None
 
-    def read_up_to(self, key: Raw | None) -> None:
+    def read_up_to(self, key: dict[str, Any] | None) -> None:
         self.is_done = key is None
         if key is not None:
-            created_at = json.decode(key, type=_LastKey).created_at
+            created_at = convert(key, _LastKey).created_at
             self.second = time_of(created_at) if created_at else None
-            self.query = {**self.query, "ExclusiveStartKey": json.decode(key)}
+            self.query = {**self.query, "ExclusiveStartKey": key}
 
 
 class Walk:
