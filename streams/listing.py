@@ -7,6 +7,7 @@ from typing import Any
 import structlog
 from botocore.exceptions import ClientError
 from msgspec import Struct
+from msgspec.structs import replace
 
 from streams.dynamodb import DynamoDB
 from streams.errors import ListTooLong, TableUnavailable
@@ -38,11 +39,17 @@ class Page(Struct, frozen=True):
 
 
 class Listing:
-    """Lists of one jobs table; all raise TableUnavailable where another try may succeed."""
+    """Lists of one jobs table; all raise TableUnavailable where another try may succeed.
 
-    def __init__(self, dynamodb: DynamoDB, table: str, index: StatusIndex | None = None) -> None:
+    Which index for status there is, the table is asked, unless it is told.
+    """
+
+    def __init__(
+        self, dynamodb: DynamoDB, table: str, index: StatusIndex | None = None, read_jobs: int = READ_JOBS
+    ) -> None:
         self._dynamodb = dynamodb
         self._table = table
+        self._read_jobs = read_jobs
         self._index = index
         self._index_until = float("inf") if index else 0.0
 
@@ -56,17 +63,15 @@ class Listing:
         if selection.span.is_empty:
             return Page([], 0)
         index = await self._status_index()
-        read = _Reading(self._dynamodb, self._table, index, selection, order)
+        source = _Source(self._dynamodb, self._table, index, self._read_jobs)
         try:
-            return await read.page(size, skip, after)
+            return await _Reading(source, selection, order).page(size, skip, after)
         except ClientError as error:
             if index is StatusIndex.NONE or error.response["Error"]["Code"] != "ValidationException":
                 raise
             log.warning("status index left alone", reason=str(error))
             self._index, self._index_until = StatusIndex.NONE, time.monotonic() + LOOK_AGAIN
-            return await _Reading(self._dynamodb, self._table, StatusIndex.NONE, selection, order).page(
-                size, skip, after
-            )
+            return await _Reading(replace(source, index=StatusIndex.NONE), selection, order).page(size, skip, after)
 
     async def _status_index(self) -> StatusIndex:
         if time.monotonic() < self._index_until and self._index:
@@ -85,20 +90,25 @@ class _Described(Struct, frozen=True, rename="pascal"):
     table: dict[str, Any]
 
 
+class _Source(Struct, frozen=True):
+    dynamodb: DynamoDB
+    table: str
+    index: StatusIndex
+    read_jobs: int
+
+
 class _Reading:
     """One request's reading of a selection."""
 
-    def __init__(self, dynamodb: DynamoDB, table: str, index: StatusIndex, selection: Selection, order: Order) -> None:
-        self._dynamodb = dynamodb
-        self._table = table
-        self._index = index
+    def __init__(self, source: _Source, selection: Selection, order: Order) -> None:
+        self._source = source
         self._selection = selection
         self._order = order
 
     async def page(self, size: int, skip: int, after: Place | None) -> Page:
         if self._order.by != "created_at":
             return await self._page_of_all(size, skip, after)
-        if self._index is StatusIndex.PLAIN and self._is_indexed and not self._selection.words:
+        if self._source.index is StatusIndex.PLAIN and self._is_indexed and not self._selection.words:
             # It has no order: of use only where all that match are no more than a page, which a count tells.
             total, is_exact = await self._count()
             if is_exact and total <= size:
@@ -110,7 +120,9 @@ class _Reading:
         walk = self._walk(self._selection.span, ordered=False)
         await walk.read()
         if not walk.is_whole:
-            raise ListTooLong(f"sort={self._order.by} is for lists of at most {READ_JOBS} jobs, and this one is longer")
+            raise ListTooLong(
+                f"sort={self._order.by} is for lists of at most {self._source.read_jobs} jobs, and this one is longer"
+            )
         jobs = self._order.sorted(walk.settled)
         rest = [job for job in jobs if after is None or self._order.is_after(job, after)]
         return self._cut(rest, size, skip, (len(jobs), True))
@@ -130,10 +142,14 @@ class _Reading:
     def _page_at_bound(self, page: Page, walk: Walk, after: Place | None, *, is_short: bool) -> Page:
         """The bound was met before the page was full, or before more was found: the next one goes on from there."""
         if is_short:
-            raise ListTooLong(f"the page lies beyond the {READ_JOBS} jobs that are read for one; a cursor leads there")
+            raise ListTooLong(
+                f"the page lies beyond the {self._source.read_jobs} jobs that are read for one; a cursor leads there"
+            )
         second = walk.second
         if second is None or (after and not self._order.is_behind(second, after)):
-            raise ListTooLong(f"more than {READ_JOBS} jobs were created in one second, and cannot be put in order")
+            raise ListTooLong(
+                f"more than {self._source.read_jobs} jobs were created in one second, and cannot be put in order"
+            )
         return Page(page.jobs, page.total, page.is_total_exact, self._order.before_second(second))
 
     def _cut(self, jobs: list[Job], size: int, skip: int, counted: tuple[int, bool]) -> Page:
@@ -146,9 +162,9 @@ class _Reading:
             walk = self._walk(self._selection.span)
             await walk.read()
             return len(walk.settled), walk.is_whole
-        bound = Bound(READ_JOBS, READ_CALLS)
+        bound = Bound(self._source.read_jobs, READ_CALLS)
         queries = map(counting, self._queries(self._selection.span, ordered=False))
-        counts = await asyncio.gather(*(count(self._dynamodb, query, bound) for query in queries))
+        counts = await asyncio.gather(*(count(self._source.dynamodb, query, bound) for query in queries))
         return sum(counted for counted, _ in counts), all(is_exact for _, is_exact in counts)
 
     def _walk(self, span: Span, after: Place | None = None, *, ordered: bool = True) -> Walk:
@@ -157,18 +173,19 @@ class _Reading:
             return None if job and after and not self._order.is_after(job, after) else job
 
         # One more than is allowed, to tell a list that ends there from a longer one.
-        bound = Bound(READ_JOBS + 1, READ_CALLS)
-        return Walk(self._dynamodb, self._queries(span, ordered=ordered), bound, take=take)
+        bound = Bound(self._source.read_jobs + 1, READ_CALLS)
+        return Walk(self._source.dynamodb, self._queries(span, ordered=ordered), bound, take=take)
 
     @property
     def _is_indexed(self) -> bool:
-        return reads_less(self._index, self._selection)
+        return reads_less(self._source.index, self._selection)
 
     def _queries(self, span: Span, *, ordered: bool) -> list[Parameters]:
         selection, descending = self._selection, self._order.descending
         queries = [by_user(selection, span, descending=descending)]
-        if self._is_indexed and not (ordered and self._index is StatusIndex.PLAIN):
+        if self._is_indexed and not (ordered and self._source.index is StatusIndex.PLAIN):
             queries = [
-                by_status(self._index, selection, span, status, descending=descending) for status in selection.statuses
+                by_status(self._source.index, selection, span, status, descending=descending)
+                for status in selection.statuses
             ]
-        return [{"TableName": self._table, **query} for query in queries]
+        return [{"TableName": self._source.table, **query} for query in queries]
