@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from msgspec import Raw, Struct, field, json
+from msgspec import Struct, field
 
 from streams.dynamodb import DynamoDB
 from streams.item import Attribute
@@ -30,7 +30,7 @@ class _Row(Struct, frozen=True):
 
 class _Rows(Struct, frozen=True, rename="pascal"):
     items: list[_Row]
-    last_evaluated_key: Raw | None = None
+    last_evaluated_key: dict[str, Any] | None = None
 
 
 class _Nothing(Struct, frozen=True):
@@ -60,7 +60,7 @@ class Checkpoints:
             checkpoints.update({row.shard.s or "": _checkpoint(row) for row in rows.items})
             if rows.last_evaluated_key is None:
                 return checkpoints
-            parameters["ExclusiveStartKey"] = json.decode(rows.last_evaluated_key)
+            parameters["ExclusiveStartKey"] = rows.last_evaluated_key
 
     async def save(self, shard_id: str, checkpoint: Checkpoint) -> None:
         """Remember how far a shard was relayed."""

@@ -5,6 +5,7 @@ HeadwayError
 ├── ItemRefused           a table item or a stream record is not a job
 ├── TableUnfit            the jobs table is missing, or lacks its stream or index
 ├── TableUnavailable      DynamoDB did not answer, or asked for less load: worth another try
+├── ListTooLong           what a list asks for lies beyond what one request may read
 ├── ChannelUnavailable    Redis did not answer: worth another try
 ├── PositionExpired       a shard iterator is too old, a new one is needed
 └── RecordsTrimmed        the stream no longer holds what was asked for
@@ -29,6 +30,10 @@ class TableUnfit(HeadwayError):
 
 class TableUnavailable(HeadwayError):
     """DynamoDB did not answer, or asked for less load; the same call may succeed later."""
+
+
+class ListTooLong(HeadwayError):
+    """What a list asks for lies beyond what one request may read."""
 
 
 class ChannelUnavailable(HeadwayError):

@@ -21,7 +21,7 @@ from workers import metrics
 from workers.patience import Stopped, hold
 from workers.relay import Relay, relay
 
-RELAY_THREADS = 8
+RELAY_CONNECTIONS = 8
 
 
 def run_until_stopped(work: Callable[[asyncio.Event], Awaitable[None]]) -> None:
@@ -38,8 +38,8 @@ def run_until_stopped(work: Callable[[asyncio.Event], Awaitable[None]]) -> None:
 
 async def run_relay(settings: Settings, stopping: asyncio.Event) -> None:
     """Relay until asked to stop; raises TableUnfit where the jobs table cannot be followed."""
-    tables = dynamodb.connect("dynamodb", os.environ, RELAY_THREADS)
-    streams = dynamodb.connect("dynamodbstreams", os.environ, RELAY_THREADS)
+    tables = dynamodb.connect("dynamodb", os.environ, RELAY_CONNECTIONS)
+    streams = dynamodb.connect("dynamodbstreams", os.environ, RELAY_CONNECTIONS)
     channel = Channel(connect_redis(settings.redis_url))
     try:
         feed = Feed(streams, await hold(lambda: stream_of(tables, settings.table), stopping))
@@ -55,8 +55,8 @@ async def run_relay(settings: Settings, stopping: asyncio.Event) -> None:
         return
     finally:
         await channel.close()
-        tables.close()
-        streams.close()
+        await tables.close()
+        await streams.close()
 
 
 class _Described(Struct, frozen=True, rename="pascal"):
