@@ -1,0 +1,142 @@
+"""The servers that are measured, each with the requests of its watchers and with what feeds it."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import count
+from typing import Any, Protocol
+from urllib.parse import quote
+
+from msgspec import Struct
+
+from bench.hub_load import DIGITS, Load
+from streams.channel import Channel, channel_of
+from streams.job import Job
+from streams.record import Change
+from streams.state import State, Version, state_of
+from tests.stack import Stack, bearer, typed
+from workers.engines import Process, free_port
+
+CROWD = "crowd"  # the job that everyone watches
+PAST = 100_000  # seconds by which the table is behind the events, so that they are newer
+BATCH = 25  # of BatchWriteItem
+
+
+class Feed(Protocol):
+    """Publishes states of jobs in the way that a server hears them."""
+
+    async def publish(self, names: Sequence[str]) -> None:
+        """Publish a new state of each job, stamped with the time of now."""
+
+
+class Server(Struct, frozen=True):
+    """A running server and its load process."""
+
+    name: str
+    process: Process
+    load: Load
+    request: Callable[[str], bytes]
+    feed: Feed
+
+    async def open(self, names: Iterable[str]) -> float:
+        """Open a stream per name; return the seconds that it took."""
+        return await self.load.open([self.request(name) for name in names])
+
+    def stop(self) -> None:
+        """End it and its watchers."""
+        self.load.stop()
+        self.process.stop()
+
+
+class ChannelFeed:
+    """Headway's own way: through streams.channel, with made-up versions in place of the relay's."""
+
+    def __init__(self, channel: Channel, prefix: str) -> None:
+        self._channel = channel
+        self._prefix = prefix
+        self._versions = versions()
+
+    async def publish(self, names: Sequence[str]) -> None:
+        """Publish in one round trip."""
+        await self._channel.publish([change(user_of(self._prefix, name), name, next(self._versions)) for name in names])
+
+
+def versions() -> Iterator[Version]:
+    """Count versions up, from one that no earlier run has used."""
+    epoch = time.time_ns() // 1_000_000
+    return (Version(epoch, 10**20 + number) for number in count())
+
+
+def user_of(prefix: str, name: str) -> str:
+    """Return the user whose job it is: every job has another one."""
+    return f"{prefix}-{name}"
+
+
+def change(user_id: str, name: str, version: Version) -> Change:
+    """Return the next state of a job, stamped."""
+    return Change(user_id, state(name, f"@{time.monotonic_ns():0{DIGITS}}, an otter that learns to skate", version))
+
+
+def state(name: str, prompt: str, version: Version | None = None) -> State:
+    """Return a job half done, as pipelines write it: 450 bytes of JSON."""
+    now = int(time.time())
+    media = f"https://media.example.com/jobs/{name}"
+    job = Job(
+        job_id=name,
+        user_id="",
+        status="processing",
+        stage="rendering_scene_2",
+        created_at=now - PAST,
+        updated_at=now,
+        prompt=prompt,
+        duration=30,
+        thumbnail_url=f"{media}/thumbnail.jpg",
+        audio_url=f"{media}/audio.mp3",
+        scenes_completed=1,
+        scenes_total=3,
+        scene_video_urls=(f"{media}/scene-1.mp4",),
+    )
+    return state_of(job, version)
+
+
+def fill_table(stack: Stack, prefix: str, names: Sequence[str]) -> None:
+    """Put jobs into the table, for Headway to read when somebody begins to watch."""
+    for start in range(0, len(names), BATCH):
+        puts = [{"PutRequest": {"Item": _item(prefix, name)}} for name in names[start : start + BATCH]]
+        stack.client.batch_write_item(RequestItems={stack.table: puts})
+
+
+def _item(prefix: str, name: str) -> dict[str, Any]:
+    then = int(time.time()) - PAST
+    times: dict[str, str | int | None] = {"created_at": then, "updated_at": then}
+    return typed({"job_id": name, "user_id": user_of(prefix, name), "status": "pending", "prompt": "an otter"} | times)
+
+
+def start_headway(stack: Stack, channel: Channel) -> Server:
+    """Start the api process as it is."""
+    api = stack.start_api(HEADWAY_LOG_LEVEL="info", HEADWAY_STREAMS_PER_USER="100000")
+    port = int(api.url.rpartition(":")[2])
+
+    def request(name: str) -> bytes:
+        return get(f"/api/v1/jobs/{name}/events", **bearer(user_of("headway", name)))
+
+    return Server("Headway", api.process, Load(port), request, ChannelFeed(channel, "headway"))
+
+
+def start_peer(stack: Stack, channel: Channel, name: str, module: str) -> Server:
+    """Start a peer that hears Headway's own messages; it knows no jobs, its clients name channels."""
+    port = free_port()
+    url = stack.environment["HEADWAY_REDIS_URL"]
+    process = stack.start(module, f"bench.peers.{module}", str(port), url)
+    process.until_listening(port)
+
+    def request(job: str) -> bytes:
+        return get(f"/events?channel={quote(channel_of(user_of(module, job)))}")
+
+    return Server(name, process, Load(port), request, ChannelFeed(channel, module))
+
+
+def get(path: str, **headers: str) -> bytes:
+    """Return the bytes of a request."""
+    lines = [f"GET {path} HTTP/1.1", "Host: 127.0.0.1", "Accept: text/event-stream"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()
