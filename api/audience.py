@@ -80,18 +80,14 @@ class Watch:
 class Audience:
     """All watchers of one user's jobs on this process."""
 
-    __slots__ = ("boxes", "channel", "user_id", "watches")
+    __slots__ = ("boxes", "channel", "streams", "user_id", "watches")
 
     def __init__(self, user_id: str) -> None:
         self.user_id = user_id
         self.channel = channel_of(user_id)
         self.watches: dict[str, Watch] = {}
         self.boxes: set[Slots] = set()
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nobody watches any more."""
-        return not (self.boxes or self.watches)
+        self.streams = 0  # open here, of both kinds
 
     def watch(self, job_id: str) -> Watch:
         """Return what is known of a job, nothing yet where it is new here."""

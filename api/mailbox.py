@@ -1,42 +1,64 @@
-"""What waits for one connection: never a queue, only the newest state of each job that it watches."""
+"""What waits for one connection: never a queue, only the newest state of each job that it watches.
 
-import asyncio
-from collections.abc import Collection, Iterable
+A mailbox does no I/O. It rings when there is something to take; whoever sends takes it when it can. Time
+comes from the hub's one clock, a tick a second.
+"""
+
+import random
+from collections.abc import Callable, Collection, Iterable
 
 from api import frames
 from api.frames import Event
 from streams.state import State
 
+PING_EVERY = 15  # ticks without anything else
+WARN_BEFORE = 30  # ticks before a token ends
+
+
+def _unheard() -> None:
+    """Nobody sends from this mailbox yet, or any more."""
+
 
 class Mailbox:
-    """The part that all connections share: being woken, notices, and the end."""
+    """The part that all connections share: ringing, notices, time, and the end."""
 
-    __slots__ = ("_ending", "_notices", "_stale", "_waiting", "ended", "expires", "sent_at")
+    __slots__ = ("_idle", "_is_token", "_left", "_notices", "_stale", "conflated", "cut", "ended", "ending", "ring")
 
-    def __init__(self, now: float, lifetime: float) -> None:
-        self.sent_at = now  # loop time
-        self.expires = now + lifetime
+    def __init__(self, lifetime: int, *, is_token: bool = False) -> None:
+        """`lifetime` is in ticks; `is_token` says that it is the caller's token that ends then."""
+        self.ring: Callable[[], None] = _unheard
+        self.cut: Callable[[], None] = _unheard  # ends a connection whose client does not read
+        self.conflated = 0  # states that a newer one replaced before they were taken
+        self.ending = False
         self.ended = False
-        self._ending = False
+        self._left = lifetime
+        self._is_token = is_token
+        self._idle = random.randrange(PING_EVERY)  # noqa: S311 - jitter: those who came together ping apart
         self._stale = False  # to be told, after the states that came before
         self._notices = b""
-        self._waiting: asyncio.Future[None] | None = None
 
-    async def take(self) -> bytes:
-        """Wait for something to send; `ended` says afterwards whether it is the last."""
-        while not (waiting := self._collect()):
-            if self._ending:
-                self.ended = True
-                return b""
-            self._waiting = asyncio.get_running_loop().create_future()
-            await self._waiting
-        self.ended = self.ended or self._ending
+    def take(self) -> bytes:
+        """Return what waits to be sent; `ended` says afterwards that the stream ends behind it."""
+        self._idle = 0
+        waiting = self._collect()
+        self.ended = self.ended or self.ending
         return waiting
+
+    def tick(self) -> None:
+        """Let a second pass."""
+        self._left -= 1
+        self._idle += 1
+        if self._left <= 0:
+            self.end()
+        elif self._is_token and self._left == WARN_BEFORE:
+            self.notice(frames.EXPIRING)
+        elif self._idle >= PING_EVERY:
+            self.notice(frames.PING)
 
     def stale(self) -> None:
         """Tell that nothing can be heard at the moment."""
         self._stale = True
-        self._wake()
+        self.ring()
 
     def live(self) -> None:
         """Forget to tell what is over already."""
@@ -45,22 +67,18 @@ class Mailbox:
     def notice(self, frame: bytes) -> None:
         """Send a frame that is no state."""
         self._notices += frame
-        self._wake()
+        self.ring()
 
     def end(self, farewell: bytes = b"") -> None:
         """Send what waits, then end the stream."""
         self._notices += farewell
-        self._ending = True
-        self._wake()
+        self.ending = True
+        self.ring()
 
     def _collect(self) -> bytes:
         notices, self._notices = self._notices, b""
         stale, self._stale = self._stale, False
         return notices + frames.STALE if stale else notices
-
-    def _wake(self) -> None:
-        if self._waiting and not self._waiting.done():
-            self._waiting.set_result(None)
 
 
 class Slot(Mailbox):
@@ -68,15 +86,16 @@ class Slot(Mailbox):
 
     __slots__ = ("_event", "_known")
 
-    def __init__(self, now: float, lifetime: float, known_id: str) -> None:
-        super().__init__(now, lifetime)
+    def __init__(self, lifetime: int, known_id: str, *, is_token: bool = False) -> None:
+        super().__init__(lifetime, is_token=is_token)
         self._event: Event | None = None
         self._known = known_id  # what the client told that it has seen last
 
     def put(self, event: Event) -> None:
         """Send this state unless a newer one comes first."""
+        self.conflated += self._event is not None
         self._event = event
-        self._wake()
+        self.ring()
 
     def open(self, event: Event) -> bool:
         """Begin with this state unless the client knows it; return whether there is anything to wait for."""
@@ -99,8 +118,8 @@ class Slots(Mailbox):
 
     __slots__ = ("_events", "_statuses")
 
-    def __init__(self, now: float, lifetime: float, statuses: Collection[str]) -> None:
-        super().__init__(now, lifetime)
+    def __init__(self, lifetime: int, statuses: Collection[str], *, is_token: bool = False) -> None:
+        super().__init__(lifetime, is_token=is_token)
         self._statuses = frozenset(statuses)
         self._events: dict[str, Event] = {}
 
@@ -109,9 +128,9 @@ class Slots(Mailbox):
 
         Behind: positions must rise, or a connection that breaks in between would lose what it skipped.
         """
-        self._events.pop(event.state.job_id, None)
+        self.conflated += self._events.pop(event.state.job_id, None) is not None
         self._events[event.state.job_id] = event
-        self._wake()
+        self.ring()
 
     def open(self, events: Iterable[Event], position: int | None) -> None:
         """Begin with these states, before what came meanwhile; then say that, and how far, all has been told."""

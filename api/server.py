@@ -3,21 +3,31 @@
 import asyncio
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import uvicorn
 from litestar import Litestar
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from api.hub import Hub
+CUT = "headway.cut"  # an ASGI extension: close this connection, unsent bytes and all
+
+
+class Protocol(HttpToolsProtocol):
+    """HTTP/1.1 whose applications can cut a connection that its client does not read."""
+
+    def on_message_begin(self) -> None:
+        """Begin a request."""
+        super().on_message_begin()
+        self.scope["extensions"] = {CUT: self.transport.abort}  # type: ignore[dict-item]
 
 
 class Server(uvicorn.Server):
-    """A server that drains its hub before it waits for connections to end."""
+    """A server that tells its streams before it waits for connections to end."""
 
-    def __init__(self, config: uvicorn.Config, hub: Hub) -> None:
+    def __init__(self, config: uvicorn.Config, drain: Callable[[], None]) -> None:
         super().__init__(config)
-        self._hub = hub
+        self._drain = drain
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -32,18 +42,18 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Tell every stream that it ends, then wait for the rest."""
-        self._hub.drain()
+        self._drain()
         await super().shutdown(sockets)
 
 
-def server_for(app: Litestar, hub: Hub, host: str, port: int) -> Server:
+def server_for(app: Litestar, drain: Callable[[], None], host: str, port: int) -> Server:
     """Make the server of one process."""
     config = uvicorn.Config(
         app,
         host=host,
         port=port,
         loop="uvloop",
-        http="httptools",
+        http=Protocol,
         ws="none",
         lifespan="off",
         access_log=False,
@@ -51,4 +61,4 @@ def server_for(app: Litestar, hub: Hub, host: str, port: int) -> Server:
         server_header=False,
         timeout_graceful_shutdown=1,
     )
-    return Server(config, hub)
+    return Server(config, drain)

@@ -45,7 +45,7 @@ class Truth:
 
     async def of_many(self, jobs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], State]:
         """Return the states of at most 100 (user id, job id) by one consistent read; a missing one is a deletion."""
-        found = await self._table.get_many([job_id for _, job_id in jobs])
+        found = await self._table.get_many({job_id for _, job_id in jobs})
         theirs = [job for user_id, job_id in jobs if (job := found.get(job_id)) and job.user_id == user_id]
         states = {state.job_id: state for state in await self._versioned(theirs)}
         return {(user_id, job_id): states.get(job_id) or deletion_of(job_id, 0) for user_id, job_id in jobs}

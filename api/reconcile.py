@@ -1,0 +1,106 @@
+"""Bringing what is shown in line with the table: one doubtful job, or all that is watched.
+
+The rule behind every read here: a consistent read that began when a state was already shown is never
+older than that state.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
+from contextlib import suppress
+from typing import Any
+
+from api.audience import Audience, Watch
+from api.frames import Event
+from api.mailbox import Slots
+from api.truth import Snapshot, Truth
+from streams.errors import TableUnavailable
+from streams.state import deletion_of
+from streams.table import BATCH
+
+SETTLE_AGAIN = 0.1  # seconds
+PAUSE = 0.1  # seconds between two reads of many: at most 1,000 jobs, or the jobs of 10 users, a second
+
+
+class Reconciler:
+    """Reads again for the watches of one process; `spawn` starts tasks and owns them."""
+
+    def __init__(
+        self,
+        truth: Truth,
+        audiences: Mapping[bytes, Audience],
+        spawn: Callable[[Coroutine[Any, Any, None]], object],
+    ) -> None:
+        self._truth = truth
+        self._audiences = audiences
+        self._spawn = spawn
+
+    def settle_soon(self, watch: Watch) -> None:
+        """Have a doubt decided by a consistent read, if there is one."""
+        if watch.doubtful and not watch.settling:
+            watch.settling = True
+            self._spawn(self._settle(watch))
+
+    def hand_over(self, snapshot: Snapshot, audience: Audience, boxes: Iterable[Slots]) -> None:
+        """Open streams of all jobs with what was read."""
+        watches = self._offer(snapshot, audience)
+        events = [watch.event for watch in watches if watch.event]
+        for box in boxes:
+            told = [event for event in events if event.state.job_id in snapshot.changed or box.opens_with(event.state)]
+            box.open(told, snapshot.position)
+
+    async def mend(self, since: int) -> None:
+        """Read again all that is watched and say that it is live; raises TableUnavailable."""
+        async for watch, _ in self._reread():
+            for slot in watch.slots:
+                slot.live()
+                if watch.event:
+                    slot.put(watch.event)
+        for audience in self._with_boxes():
+            snapshot = await self._truth.of_user(audience.user_id, since)
+            self.hand_over(snapshot, audience, list(audience.boxes))
+            await asyncio.sleep(PAUSE)
+
+    async def poll(self) -> None:
+        """Read again all that is watched while nothing is heard: bars move, and stay stale; raises TableUnavailable."""
+        async for watch, before in self._reread():
+            for slot in watch.slots if watch.event is not before else ():
+                slot.stale()
+        for audience in self._with_boxes():
+            snapshot = await self._truth.of_user(audience.user_id, None)
+            shown = {watch.event for watch in audience.watches.values()}
+            moved = {watch.event for watch in self._offer(snapshot, audience)} - shown
+            for box in audience.boxes if moved else ():
+                box.stale()
+            await asyncio.sleep(PAUSE)
+
+    async def _settle(self, watch: Watch) -> None:
+        while (asked := watch.doubtful) and watch.is_watched:
+            shown = watch.event
+            with suppress(TableUnavailable):
+                truth = await self._truth.of_one(watch.audience.user_id, watch.job_id)
+                watch.settle(truth or deletion_of(watch.job_id, asked.updated_at), shown, asked)
+            if watch.doubtful:
+                await asyncio.sleep(SETTLE_AGAIN)
+        watch.settling = False
+
+    async def _reread(self) -> AsyncIterator[tuple[Watch, Event | None]]:
+        watches = [w for audience in self._audiences.values() for w in audience.watches.values() if w.slots]
+        for start in range(0, len(watches), BATCH):
+            shown = {(w.audience.user_id, w.job_id): (w, w.event) for w in watches[start : start + BATCH]}
+            truths = await self._truth.of_many(list(shown))
+            for key, (watch, event) in shown.items():
+                watch.believe(truths[key], event)
+                self.settle_soon(watch)
+                yield watch, event
+            await asyncio.sleep(PAUSE)
+
+    def _with_boxes(self) -> list[Audience]:
+        return [audience for audience in self._audiences.values() if audience.boxes]
+
+    def _offer(self, snapshot: Snapshot, audience: Audience) -> list[Watch]:
+        watches = {state.job_id: audience.watch(state.job_id) for state in snapshot.states}
+        for state in snapshot.states:
+            watches[state.job_id].offer(state)
+        for watch in watches.values():
+            self.settle_soon(watch)
+        return list(watches.values())
