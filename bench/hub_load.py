@@ -19,7 +19,7 @@ from msgspec import Struct
 
 STAMP = b'"prompt":"@'  # then DIGITS of time.monotonic_ns(), which all processes of a machine share
 DIGITS = 19
-AT_ONCE = 100  # streams being opened; fewer than any server's backlog
+AT_ONCE = 64  # streams being opened; fewer than any server's backlog
 OPEN_WITHIN = 120.0
 PER_ADDRESS = 4000  # streams from one loopback address; Linux has 28,000 ports for each
 BIND_ADDRESS_NO_PORT = 24  # of Linux: the port is chosen when connecting, per destination
@@ -135,11 +135,11 @@ class Watchers:
         """Return how many events were heard since hear()."""
         return len(self._tally.latencies)
 
-    async def close(self, _: None) -> int:
-        """Close all streams; return how many there were."""
-        streams, self._streams = self._streams, []
-        await asyncio.gather(*(stream.close() for stream in streams))
-        return len(streams)
+    async def keep(self, number: int) -> int:
+        """Close the streams that were opened last, all but a number; return how many are left."""
+        leaving, self._streams = self._streams[number:], self._streams[:number]
+        await asyncio.gather(*(stream.close() for stream in leaving))
+        return len(self._streams)
 
 
 def _source(address: str) -> socket.socket:
@@ -172,9 +172,9 @@ class Load:
         """See Watchers.count()."""
         return int(await self._ask("count", None))
 
-    async def close(self) -> int:
-        """See Watchers.close()."""
-        return int(await self._ask("close", None))
+    async def keep(self, number: int) -> int:
+        """See Watchers.keep()."""
+        return int(await self._ask("keep", number))
 
     def stop(self) -> None:
         """End the process; its streams end with it."""

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from msgspec import Struct
 
 from bench.hub_load import DIGITS, Load
+from bench.peers import nchan
 from streams.channel import Channel, channel_of
 from streams.job import Job
 from streams.record import Change
@@ -29,13 +30,14 @@ class Feed(Protocol):
 
 
 class Server(Struct, frozen=True):
-    """A running server and its load process."""
+    """A running server, its load process, and what has to end with it."""
 
     name: str
     process: Process
     load: Load
     request: Callable[[str], bytes]
     feed: Feed
+    others: tuple[Process, ...] = ()
 
     async def open(self, names: Iterable[str]) -> float:
         """Open a stream per name; return the seconds that it took."""
@@ -44,7 +46,8 @@ class Server(Struct, frozen=True):
     def stop(self) -> None:
         """End it and its watchers."""
         self.load.stop()
-        self.process.stop()
+        for process in (self.process, *self.others):
+            process.stop()
 
 
 class ChannelFeed:
@@ -60,6 +63,17 @@ class ChannelFeed:
         await self._channel.publish([change(user_of(self._prefix, name), name, next(self._versions)) for name in names])
 
 
+class NchanFeed:
+    """The same states, through nchan's own publisher: nchan hears nothing else."""
+
+    def __init__(self, publisher: nchan.Publisher) -> None:
+        self._publisher = publisher
+
+    async def publish(self, names: Sequence[str]) -> None:
+        """Publish in one write."""
+        await self._publisher.publish([(name, state(name).data) for name in names])
+
+
 def versions() -> Iterator[Version]:
     """Count versions up, from one that no earlier run has used."""
     epoch = time.time_ns() // 1_000_000
@@ -73,12 +87,13 @@ def user_of(prefix: str, name: str) -> str:
 
 def change(user_id: str, name: str, version: Version) -> Change:
     """Return the next state of a job, stamped."""
-    return Change(user_id, state(name, f"@{time.monotonic_ns():0{DIGITS}}, an otter that learns to skate", version))
+    return Change(user_id, state(name, version))
 
 
-def state(name: str, prompt: str, version: Version | None = None) -> State:
-    """Return a job half done, as pipelines write it: 450 bytes of JSON."""
+def state(name: str, version: Version | None = None) -> State:
+    """Return a job half done, as pipelines write it: 450 bytes of JSON, with the time in its prompt."""
     now = int(time.time())
+    prompt = f"@{time.monotonic_ns():0{DIGITS}}, an otter that learns to skate"
     media = f"https://media.example.com/jobs/{name}"
     job = Job(
         job_id=name,
@@ -113,7 +128,7 @@ def _item(prefix: str, name: str) -> dict[str, Any]:
 
 def start_headway(stack: Stack, channel: Channel) -> Server:
     """Start the api process as it is."""
-    api = stack.start_api(HEADWAY_LOG_LEVEL="info", HEADWAY_STREAMS_PER_USER="100000")
+    api = stack.start_api(HEADWAY_LOG_LEVEL="info", HEADWAY_STREAMS_PER_USER="20000")
     port = int(api.url.rpartition(":")[2])
 
     def request(name: str) -> bytes:
@@ -133,6 +148,18 @@ def start_peer(stack: Stack, channel: Channel, name: str, module: str) -> Server
         return get(f"/events?channel={quote(channel_of(user_of(module, job)))}")
 
     return Server(name, process, Load(port), request, ChannelFeed(channel, module))
+
+
+def start_nchan(stack: Stack) -> Server:
+    """Start two nginx on the same Redis: watchers are on one, and what they hear comes from the other."""
+    ports = [free_port(), free_port()]
+    url = stack.environment["HEADWAY_REDIS_URL"]
+    watched, publishing = (nchan.start(port, url, stack.directory / f"nchan-{port}") for port in ports)
+
+    def request(name: str) -> bytes:
+        return get(f"/events?channel={name}")
+
+    return Server("nchan", watched, Load(ports[0]), request, NchanFeed(nchan.Publisher(ports[1])), (publishing,))
 
 
 def get(path: str, **headers: str) -> bytes:

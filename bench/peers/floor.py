@@ -56,10 +56,11 @@ class Feed(asyncio.Protocol):
 class Connection(asyncio.Protocol):
     """A watcher's connection."""
 
-    __slots__ = ("_transport", "_watchers")
+    __slots__ = ("_channel", "_transport", "_watchers")
 
     def __init__(self, watchers: Watchers) -> None:
         self._watchers = watchers
+        self._channel = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Wait for the request."""
@@ -69,7 +70,13 @@ class Connection(asyncio.Protocol):
         """Answer the request."""
         channel = parse_qs(urlsplit(data.split(b" ", 2)[1]).query)[b"channel"][0]
         self._transport.write(HEAD)
+        self._channel = channel
         self._watchers.join(channel, self._transport)
+
+    def connection_lost(self, _: Exception | None) -> None:
+        """Leave."""
+        if self._channel:
+            self._watchers.by_channel[self._channel].remove(self._transport)
 
 
 async def main(port: int, redis_url: str) -> None:
