@@ -1,6 +1,7 @@
 """`python -m api`: serve the list, the streams and the page."""
 
 import asyncio
+import gc
 import os
 import sys
 from functools import partial
@@ -49,12 +50,20 @@ async def serve(settings: Settings, authenticate: Authenticate) -> None:
         async with Hub(redis, Truth(table, channel), limits).running() as hub:
             show(HubCollector(hub.counts, lambda: hub.streams, lambda: hub.is_whole))
             await hub.until_whole(FEED_WITHIN)
+            _spare_the_collector()
             server = server_for(create_app(settings, authenticate, table, hub), hub.drain, settings.host, settings.port)
             log.info("api starts", host=settings.host, port=settings.port)
             await server.serve()
     finally:
         await channel.close()
         await asyncio.get_running_loop().run_in_executor(None, partial(tables.close))
+
+
+def _spare_the_collector() -> None:
+    """Keep full collections from walking what stays, and all streams, again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """What a request may say; anything else is refused by name, with what is allowed. Pure."""
 
 from collections.abc import Iterable
+from unicodedata import category
 
 from api.errors import ParameterRefused
 from streams.job import STATUSES
@@ -21,6 +22,6 @@ def job_id_from(given: str) -> str:
     """Read a job id from a path."""
     if not 0 < len(given.encode()) <= LONGEST_JOB_ID:
         raise ParameterRefused("job_id", f"{len(given.encode())} bytes long", f"1 to {LONGEST_JOB_ID} bytes")
-    if not given.isprintable():
-        raise ParameterRefused("job_id", repr(given[:50]), "printable characters")
+    if any(category(character) == "Cc" for character in given):
+        raise ParameterRefused("job_id", repr(given[:50]), "no control characters")
     return given

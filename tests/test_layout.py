@@ -21,7 +21,7 @@ UNKNOWN_TO = {
 OF_SHARDS = {"streams.feed", "streams.lineage", "streams.checkpoints", "streams.record"}
 OF_PURE_MODULES = {
     "array", "collections.abc", "dataclasses", "datetime", "decimal", "enum", "functools", "hashlib", "io", "itertools",
-    "math", "msgspec", "random", "re", "typing", "urllib.parse", "wave",
+    "math", "msgspec", "random", "re", "typing", "unicodedata", "urllib.parse", "wave",
 }  # fmt: skip
 
 # Says every connection, name look-up and process; then imports what is named.
