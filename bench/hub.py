@@ -62,8 +62,8 @@ def run() -> list[Report]:
 
 
 async def _measure(stack: Stack, stopping: ExitStack) -> list[Report]:
-    await asyncio.to_thread(fill_table, stack, "headway", [*JOBS, CROWD])
     channel = Channel(connect_redis(stack.environment["HEADWAY_REDIS_URL"]))
+    await fill_table(stack, channel, "headway", [*JOBS, CROWD])
     servers = _start(stack, channel)
     for server in servers:
         stopping.callback(server.stop)

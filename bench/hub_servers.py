@@ -1,5 +1,6 @@
 """The servers that are measured, each with the requests of its watchers and with what feeds it."""
 
+import asyncio
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import count
@@ -20,6 +21,7 @@ from workers.engines import Process, free_port
 CROWD = "crowd"  # the job that everyone watches
 PAST = 100_000  # seconds by which the table is behind the events, so that they are newer
 BATCH = 25  # of BatchWriteItem
+EARLIER, LATER = 1_790_000_000_000, 1_790_000_000_001  # epochs: the table's states, and the events
 
 
 class Feed(Protocol):
@@ -56,7 +58,7 @@ class ChannelFeed:
     def __init__(self, channel: Channel, prefix: str) -> None:
         self._channel = channel
         self._prefix = prefix
-        self._versions = versions()
+        self._versions = versions(LATER)
 
     async def publish(self, names: Sequence[str]) -> None:
         """Publish in one round trip."""
@@ -74,9 +76,8 @@ class NchanFeed:
         await self._publisher.publish([(name, state(name).data) for name in names])
 
 
-def versions() -> Iterator[Version]:
-    """Count versions up, from one that no earlier run has used."""
-    epoch = time.time_ns() // 1_000_000
+def versions(epoch: int) -> Iterator[Version]:
+    """Count versions up."""
     return (Version(epoch, 10**20 + number) for number in count())
 
 
@@ -113,17 +114,29 @@ def state(name: str, version: Version | None = None) -> State:
     return state_of(job, version)
 
 
-def fill_table(stack: Stack, prefix: str, names: Sequence[str]) -> None:
-    """Put jobs into the table, for Headway to read when somebody begins to watch."""
-    for start in range(0, len(names), BATCH):
-        puts = [{"PutRequest": {"Item": _item(prefix, name)}} for name in names[start : start + BATCH]]
-        stack.client.batch_write_item(RequestItems={stack.table: puts})
+async def fill_table(stack: Stack, channel: Channel, prefix: str, names: Sequence[str]) -> None:
+    """Put jobs into the table, for Headway to read when somebody begins to watch, and tell Redis their versions.
+
+    Without those every first event would be in doubt, and a read of the table would refuse what is made up.
+    """
+    jobs = [_job(prefix, name) for name in names]
+    earlier = versions(EARLIER)
+    for start in range(0, len(jobs), BATCH):
+        batch = jobs[start : start + BATCH]
+        puts = [{"PutRequest": {"Item": _item(job)}} for job in batch]
+        await asyncio.to_thread(stack.client.batch_write_item, RequestItems={stack.table: puts})
+        await channel.publish([Change(job.user_id, state_of(job, next(earlier))) for job in batch])
 
 
-def _item(prefix: str, name: str) -> dict[str, Any]:
+def _job(prefix: str, name: str) -> Job:
     then = int(time.time()) - PAST
-    times: dict[str, str | int | None] = {"created_at": then, "updated_at": then}
-    return typed({"job_id": name, "user_id": user_of(prefix, name), "status": "pending", "prompt": "an otter"} | times)
+    user_id = user_of(prefix, name)
+    return Job(job_id=name, user_id=user_id, status="pending", prompt="an otter", created_at=then, updated_at=then)
+
+
+def _item(job: Job) -> dict[str, Any]:
+    names = ("job_id", "user_id", "status", "prompt", "created_at", "updated_at")
+    return typed({name: getattr(job, name) for name in names})
 
 
 def start_headway(stack: Stack, channel: Channel) -> Server:
