@@ -17,6 +17,7 @@ from streams.state import State
 
 KEEP = 24 * 3600  # seconds; what DynamoDB Streams keeps, so a replay always meets what it repeats
 PUBLISH = files(__package__).joinpath("publish.lua").read_text()
+BATCH = 50  # changes of one user in one script call, so that no call holds Redis up for long
 RECENT = 60_000_000  # microseconds; far more than an index of DynamoDB lags behind its table
 LATEST = ("head", "position", "data")
 
@@ -27,6 +28,15 @@ class Outcome(Enum):
     PUBLISHED = "published"
     REPEATED = "repeated"
     OLDER = "older"
+    REFUSED = "refused"  # something else lies under the job's key
+
+
+OUTCOMES = {
+    b"published": Outcome.PUBLISHED,
+    b"same": Outcome.REPEATED,
+    b"older": Outcome.OLDER,
+    b"refused": Outcome.REFUSED,
+}
 
 
 class Recent(Struct, frozen=True):
@@ -38,22 +48,23 @@ class Recent(Struct, frozen=True):
 
 def channel_of(user_id: str) -> bytes:
     """Return the channel on which a user's watchers are told; it shares its hash slot with the user's keys."""
-    return b"hw:{" + _escaped(user_id).encode() + b"}"
+    return _prefix(user_id).encode()
 
 
 def latest_key(user_id: str, job_id: str) -> str:
     """Return the key of a job's latest state."""
-    return f"hw:{{{_escaped(user_id)}}}:job:{job_id}"
+    return f"{_prefix(user_id)}:job:{job_id}"
 
 
 def changed_key(user_id: str) -> str:
     """Return the key of the set of a user's jobs that changed in the last 24 hours."""
-    return f"hw:{{{_escaped(user_id)}}}:changed"
+    return f"{_prefix(user_id)}:changed"
 
 
-def _escaped(user_id: str) -> str:
+def _prefix(user_id: str) -> str:
     """Keep a user id from ending the hash tag, or two users from sharing a key."""
-    return user_id.replace("%", "%25").replace("{", "%7B").replace("}", "%7D")
+    escaped = user_id.replace("%", "%25").replace("{", "%7B").replace("}", "%7D")
+    return f"hw:{{{escaped}}}"
 
 
 def connect_redis(url: str) -> Redis:
@@ -93,10 +104,15 @@ class Channel:
         return str(await self._redis.script_load(PUBLISH))
 
     async def _publish(self, changes: Sequence[Change], script: str) -> list[Outcome]:
+        batches = _batches(changes)
         pipeline = self._redis.pipeline(transaction=False)
-        for change in changes:
-            pipeline.evalsha(script, 2, *_arguments(change))
-        return [_outcome(int(answer)) for answer in await pipeline.execute()]
+        for user_id, numbers in batches:
+            pipeline.evalsha(script, len(numbers) + 1, *_arguments(user_id, [changes[number] for number in numbers]))
+        outcomes = [Outcome.PUBLISHED] * len(changes)
+        for (_, numbers), answers in zip(batches, await pipeline.execute(), strict=True):
+            for number, answer in zip(numbers, answers, strict=True):
+                outcomes[number] = OUTCOMES[answer]
+        return outcomes
 
     async def latest(self, jobs: Iterable[tuple[str, str]]) -> list[State]:
         """Return the latest states that Redis holds of these (user id, job id); those it does not hold are left out."""
@@ -134,24 +150,26 @@ class Channel:
         await self._redis.aclose()
 
 
-def _arguments(change: Change) -> tuple[str | bytes | int, ...]:
-    state = change.state
-    assert state.version  # noqa: S101 - what comes out of the stream has one
-    return (
-        latest_key(change.user_id, state.job_id),
-        changed_key(change.user_id),
-        "PUBLISH",
-        channel_of(change.user_id),
-        str(state.version.epoch),
-        str(state.version.sequence),
-        head_of(state),
-        state.data,
-        state.job_id,
-        KEEP,
-    )
+def _batches(changes: Sequence[Change]) -> list[tuple[str, list[int]]]:
+    """Return the numbers of the changes by user, in order: a user's keys share a hash slot, and go in one call."""
+    batches: list[tuple[str, list[int]]] = []
+    open_batches: dict[str, list[int]] = {}
+    for number, change in enumerate(changes):
+        batch = open_batches.get(change.user_id)
+        if batch is None or len(batch) == BATCH:
+            batch = open_batches[change.user_id] = []
+            batches.append((change.user_id, batch))
+        batch.append(number)
+    return batches
 
 
-def _outcome(answer: int) -> Outcome:
-    if answer > 0:
-        return Outcome.PUBLISHED
-    return Outcome.REPEATED if answer == 0 else Outcome.OLDER
+def _arguments(user_id: str, changes: Sequence[Change]) -> list[str | bytes | int]:
+    """Return keys and arguments of one script call, see publish.lua."""
+    prefix = _prefix(user_id)
+    arguments: list[str | bytes | int] = [f"{prefix}:changed", *[f"{prefix}:job:{c.state.job_id}" for c in changes]]
+    arguments += ["PUBLISH", prefix, KEEP]
+    for change in changes:
+        state = change.state
+        assert state.version  # noqa: S101 - what is published has one
+        arguments += (str(state.version.epoch), str(state.version.sequence), head_of(state), state.data, state.job_id)
+    return arguments

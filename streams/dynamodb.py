@@ -18,20 +18,17 @@ from botocore.parsers import JSONParser, ResponseParserFactory
 from botocore.session import get_session
 from msgspec import json
 
-from streams.errors import SettingsRefused, TableUnavailable
+from streams.errors import SettingsRefused, TableUnavailable, Throttled
 
 T = TypeVar("T")
 
 # Error codes that ask for another try: https://docs.aws.amazon.com/amazondynamodb, "Error handling with DynamoDB".
-PASSING = frozenset({
-    "InternalServerError",
+PASSING = frozenset({"InternalServerError", "ServiceUnavailable", "TransactionInProgressException", "RequestTimeout"})
+THROTTLING = frozenset({
     "LimitExceededException",
     "ProvisionedThroughputExceededException",
     "RequestLimitExceeded",
-    "ServiceUnavailable",
     "ThrottlingException",
-    "TransactionInProgressException",
-    "RequestTimeout",
 })  # fmt: skip
 SERVER_ERROR = 500
 
@@ -117,6 +114,9 @@ def _streams_endpoint(service: str, environment: Mapping[str, str]) -> str | Non
 
 def _named(error: ClientError, operation: str) -> Exception:
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    if error.response["Error"]["Code"] in PASSING or status >= SERVER_ERROR:
+    code = error.response["Error"]["Code"]
+    if code in THROTTLING:
+        return Throttled(f"{operation}: {error}")
+    if code in PASSING or status >= SERVER_ERROR:
         return TableUnavailable(f"{operation}: {error}")
     return error

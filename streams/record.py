@@ -50,6 +50,25 @@ def decode_record(raw: bytes) -> Record:
         raise ItemRefused(f"stream record is not readable: {error}") from error
 
 
+class _Numbered(Struct, rename="pascal"):
+    sequence_number: str
+
+
+class _Numbers(Struct):
+    dynamodb: _Numbered
+
+
+_numbers = json.Decoder(_Numbers)
+
+
+def sequence_of(raw: bytes) -> str | None:
+    """Return a record's sequence number, also where nothing else in it is readable; None where even that is not."""
+    try:
+        return _numbers.decode(raw).dynamodb.sequence_number
+    except (ValidationError, DecodeError):
+        return None
+
+
 def meaning_of(record: Record, epoch: int) -> Meaning:
     """Say what a record changes for its job's watchers; raises ItemRefused where it holds no job.
 

@@ -17,7 +17,7 @@ def create_tables(client: Any, jobs: str, leases: str) -> list[str]:
     """
     lines = [
         _create(client, jobs_schema(jobs), ttl_attribute="ttl"),
-        _create(client, leases_schema(leases), ttl_attribute=None),
+        _create(client, leases_schema(leases), ttl_attribute="ttl"),
     ]
     check_jobs_table(client.describe_table(TableName=jobs)["Table"])
     return lines
