@@ -83,6 +83,13 @@ def _token(connection: Connection, cookie: str) -> str:
 
 def _user_id(claims: dict[str, Any]) -> str:
     user_id = claims["sub"]
-    if not isinstance(user_id, str) or not 0 < len(user_id.encode()) <= LONGEST_USER_ID:
+    if not isinstance(user_id, str) or not 0 < _bytes_of(user_id) <= LONGEST_USER_ID:
         raise CallerUnknown(f"the token's sub is no user id; one has 1 to {LONGEST_USER_ID} bytes")
     return user_id
+
+
+def _bytes_of(text: str) -> int:
+    try:
+        return len(text.encode())
+    except UnicodeEncodeError:  # half a surrogate pair, which JSON can write and UTF-8 cannot
+        return 0

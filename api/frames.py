@@ -6,6 +6,7 @@ https://html.spec.whatwg.org/multipage/server-sent-events.html
 from streams.state import State
 
 PING = b": ping\n\n"
+LONGEST_POSITION = 16  # digits, microseconds up to the year 2286; DynamoDB refuses more than 38
 BYE = b": bye, come back\n\n"
 STALE = b"event: stale\ndata: {}\n\n"
 
@@ -23,7 +24,8 @@ def live(position: int | None) -> bytes:
 def position_of(last_event_id: str) -> int | None:
     """Read the position out of an id of the stream of all jobs, None where it holds none."""
     position = last_event_id.rpartition("@")[2] if "@" in last_event_id else ""
-    return int(position) if position.isascii() and position.isdigit() else None
+    known = position.isascii() and position.isdigit() and len(position) <= LONGEST_POSITION
+    return int(position) if known else None
 
 
 class Event:

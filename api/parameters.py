@@ -19,8 +19,8 @@ def statuses_from(given: Iterable[str] | None) -> list[str]:
 
 def job_id_from(given: str) -> str:
     """Read a job id from a path."""
-    if len(given.encode()) > LONGEST_JOB_ID:
-        raise ParameterRefused("job_id", f"{len(given.encode())} bytes long", f"at most {LONGEST_JOB_ID} bytes")
+    if not 0 < len(given.encode()) <= LONGEST_JOB_ID:
+        raise ParameterRefused("job_id", f"{len(given.encode())} bytes long", f"1 to {LONGEST_JOB_ID} bytes")
     if not given.isprintable():
         raise ParameterRefused("job_id", repr(given[:50]), "printable characters")
     return given

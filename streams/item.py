@@ -122,6 +122,6 @@ def _number(attribute: Attribute) -> int | float | None:
         number = Decimal(attribute.n)
     except InvalidOperation:
         return None
-    if not number.is_finite() or abs(number) > LARGEST:
+    if not number.is_finite() or number.copy_abs() > LARGEST:  # abs() itself overflows
         return None
     return int(number) if number == number.to_integral_value() else float(number)

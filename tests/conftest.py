@@ -4,10 +4,14 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from hypothesis import settings
 
 from tests import dynamodb_local
 from tests.stack import Api, Stack, running
 from workers.engines import free_port, local_aws, start_ministack
+
+settings.register_profile("headway", max_examples=60, deadline=None)  # a deadline would test how busy the machine is
+settings.load_profile("headway")
 
 
 @pytest.fixture(scope="session", params=["ministack", "dynamodb-local"])

@@ -11,6 +11,7 @@ from uuid import uuid4
 import boto3
 import httpx
 import jwt
+from botocore.config import Config
 
 from streams.schema import create_tables
 from workers.engines import Process, free_port, start_valkey
@@ -112,7 +113,7 @@ def running(aws: Mapping[str, str], directory: Path) -> Iterator[Stack]:
         yield Stack(aws, directory, stopping)
 
 
-def boto_client(service: str, aws: Mapping[str, str]) -> Any:
+def boto_client(service: str, aws: Mapping[str, str], attempts: int = 3) -> Any:
     """Return an ordinary client of the engine that these variables name."""
     return boto3.client(  # type: ignore[call-overload]
         service,
@@ -120,4 +121,5 @@ def boto_client(service: str, aws: Mapping[str, str]) -> Any:
         region_name=aws["AWS_REGION"],
         aws_access_key_id=aws["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=aws["AWS_SECRET_ACCESS_KEY"],
+        config=Config(retries={"total_max_attempts": attempts}),
     )

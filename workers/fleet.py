@@ -13,7 +13,7 @@ from functools import partial
 import structlog
 
 from streams.errors import LeaseLost, ShardGone, TableUnavailable
-from streams.leases import Checkpoint, Lease
+from streams.lease import Checkpoint, Lease
 from streams.lineage import Shard, ready, unlisted_parents
 from workers import metrics
 from workers.holding import Holding

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from streams.errors import LeaseLost
-from streams.leases import Checkpoint, Lease, Leases
+from streams.lease import Checkpoint, Lease
+from streams.leases import Leases
 
 HELD_FOR = 7.0  # seconds after a write was begun; peers wait longer, see workers/shares.py
 RENEW_EVERY = 2.0  # seconds

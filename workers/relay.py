@@ -18,7 +18,7 @@ from streams.errors import ItemRefused, PositionExpired, RecordsTrimmed, ShardGo
 from streams.feed import Feed, Page
 from streams.leases import Leases
 from streams.parked import Parked, ParkedRecords
-from streams.record import Change, Meaning, decode_record, meaning_of, sequence_of
+from streams.record import Change, Meaning, decode_record, last_sequence, meaning_of
 from streams.table import Table, attributes_ignored
 from workers import metrics
 from workers.holding import Holding
@@ -81,7 +81,7 @@ async def relay_records(parts: Relay, holding: Holding, records: Sequence[bytes]
     for number, reason in [*understood.poison, *((number, "Redis refused the change") for number in refused)]:
         await park(parts.parked, holding, records[number], reason, stopping)
     holding.lag = max(0.0, time.time() - understood.newest) if understood.newest else holding.lag
-    if sequence := next(filter(None, map(sequence_of, reversed(records))), None):
+    if sequence := last_sequence(records):
         holding.checkpoint = replace(holding.checkpoint, sequence=sequence)
 
 
@@ -114,7 +114,7 @@ def _note(meaning: Meaning) -> None:
 
 async def park(parked: ParkedRecords, holding: Holding, raw: bytes, reason: str, stopping: asyncio.Event) -> None:
     """Put a record aside with its reason; `python -m workers parked` lists and replays."""
-    record = Parked(holding.shard_id, sequence_of(raw) or "unknown", reason, bytes(raw))
+    record = Parked(holding.shard_id, last_sequence([raw]) or "unknown", reason, bytes(raw))
 
     async def attempt() -> None:
         holding.check()

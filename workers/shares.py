@@ -11,7 +11,7 @@ from math import ceil
 
 from msgspec import Struct
 
-from streams.leases import Lease
+from streams.lease import Lease
 
 EXPIRED_AFTER = 8.5  # seconds that a counter must stand still; longer than a holder believes in its own lease
 

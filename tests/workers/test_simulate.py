@@ -1,91 +1,27 @@
 import argparse
 import asyncio
-import os
-import socket
-import subprocess
-import sys
-import time
 import uuid
 from collections import defaultdict
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
 from boto3.dynamodb.types import TypeDeserializer
-from botocore.config import Config
-from botocore.exceptions import ClientError, ConnectionError, HTTPClientError  # noqa: A004  # botocore's own name
 from structlog.testing import capture_logs
 
+from tests.stack import boto_client
+from workers.engines import free_port, local_aws
 from workers.simulate import Options, add_arguments, options_from, simulate
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
 
-PATIENCE = 30.0
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
-
-
-def account(port: int) -> dict[str, Any]:
-    return {
-        "endpoint_url": f"http://127.0.0.1:{port}",
-        "region_name": "us-east-1",
-        "aws_access_key_id": "test",
-        "aws_secret_access_key": "test",
-        "config": Config(retries={"total_max_attempts": 1}, connect_timeout=2, read_timeout=5),
-    }
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[dict[str, Any]]:
-    """A DynamoDB of this module's own; gives what boto3 needs to reach it."""
-    port = free_port()
-    settings = {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "IOT_MTLS_ENABLED": "0"}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "ministack"],
-        env=os.environ | settings,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        wait_for_answer(boto3.client("dynamodb", **account(port)), process)
-        yield account(port)
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def wait_for_answer(client: "DynamoDBClient", process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        try:
-            client.list_tables()
-        except (ClientError, ConnectionError, HTTPClientError):
-            wait_a_moment(process)
-        else:
-            return
-    pytest.fail("the engine does not answer")
-
-
-def wait_a_moment(process: subprocess.Popen[bytes]) -> None:
-    try:
-        process.wait(0.05)
-    except subprocess.TimeoutExpired:
-        return
-    pytest.fail("the engine ended")
-
 
 @pytest.fixture
-def client(engine: dict[str, Any]) -> "DynamoDBClient":
-    return boto3.client("dynamodb", **engine)
+def client(aws: dict[str, str]) -> "DynamoDBClient":
+    client: DynamoDBClient = boto_client("dynamodb", aws)
+    return client
 
 
 @pytest.fixture
@@ -126,11 +62,11 @@ def histories(streams: "DynamoDBStreamsClient", client: "DynamoDBClient", table:
 
 
 async def test_jobs_run_on_a_real_table_to_their_end(
-    engine: dict[str, Any], client: "DynamoDBClient", table: str, tmp_path: Path
+    aws: dict[str, str], client: "DynamoDBClient", table: str, tmp_path: Path
 ) -> None:
     options = Options(users=("ann", "bob"), pace=0.02, failures=0.3, seed=7, count=12, media=tmp_path)
     await simulate(client, table, options, asyncio.Event())
-    jobs = histories(boto3.client("dynamodbstreams", **engine), client, table)
+    jobs = histories(boto_client("dynamodbstreams", aws), client, table)
     assert len(jobs) == 12
     for states in jobs:
         times = [state["updated_at"] for state in states]
@@ -212,7 +148,7 @@ async def test_a_table_that_does_not_exist_is_told(client: "DynamoDBClient") -> 
 
 
 async def test_stopping_is_heard_while_the_table_is_away() -> None:
-    stopping, away = asyncio.Event(), boto3.client("dynamodb", **account(free_port()))
+    stopping, away = asyncio.Event(), boto_client("dynamodb", local_aws(free_port()), attempts=1)
     with capture_logs() as logs:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(simulate(away, "jobs", Options(jobs=2), stopping))
