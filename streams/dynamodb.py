@@ -61,7 +61,7 @@ class DynamoDB:
         try:
             answer = await asyncio.get_running_loop().run_in_executor(self._threads, partial(method, **parameters))
         except ClientError as error:
-            raise _named(error, operation) from error
+            raise named(error, operation) from error
         except BotoCoreError as error:
             raise TableUnavailable(f"{operation}: {error}") from error
         return json.decode(answer["Body"], type=into)
@@ -112,7 +112,8 @@ def _streams_endpoint(service: str, environment: Mapping[str, str]) -> str | Non
     return None
 
 
-def _named(error: ClientError, operation: str) -> Exception:
+def named(error: ClientError, operation: str) -> Exception:
+    """Return TableUnavailable or Throttled for what asks for another try, the error itself for what does not."""
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     code = error.response["Error"]["Code"]
     if code in THROTTLING:

@@ -33,11 +33,17 @@ class _Row(Struct, frozen=True):
     done: _Flag = _NO
     gap: _Flag = _NO
     caught_up: _Flag = _NO
+    written_at: Attribute | None = None
 
     def lease(self) -> Lease:
-        checkpoint = Checkpoint(self.sequence.s if self.sequence else None, self.done.is_set, self.gap.is_set)
-        owner = self.owner.s if self.owner else None
-        return Lease(self.shard.s or "", owner, int(self.counter.n or 0), checkpoint, self.caught_up.is_set)
+        return Lease(
+            self.shard.s or "",
+            self.owner.s if self.owner else None,
+            int(self.counter.n or 0),
+            Checkpoint(self.sequence.s if self.sequence else None, self.done.is_set, self.gap.is_set),
+            self.caught_up.is_set,
+            int(self.written_at.n or 0) if self.written_at else 0,
+        )
 
 
 class _Rows(Struct, frozen=True, rename="pascal"):
@@ -124,13 +130,19 @@ class Leases:
         return {"stream": self._stream, "shard": {"S": shard_id}}
 
     def _item(self, lease: Lease) -> dict[str, Any]:
-        item = self._key(lease.shard_id) | {"counter": {"N": str(lease.counter)}}
+        now = int(time.time())
+        item: dict[str, Any] = {
+            **self._key(lease.shard_id),
+            "counter": {"N": str(lease.counter)},
+            "done": {"BOOL": lease.checkpoint.done},
+            "gap": {"BOOL": lease.checkpoint.gap},
+            "caught_up": {"BOOL": lease.caught_up},
+            "written_at": {"N": str(now)},
+        }
         if lease.owner is not None:
             item["owner"] = {"S": lease.owner}
         if lease.checkpoint.sequence is not None:
             item["sequence"] = {"S": lease.checkpoint.sequence}
-        for name in ("done", "gap"):
-            item[name] = {"BOOL": getattr(lease.checkpoint, name)}
         if lease.is_over:
-            item["ttl"] = {"N": str(int(time.time()) + KEEP_DONE)}  # In case that nobody is left to forget it.
-        return item | {"caught_up": {"BOOL": lease.caught_up}}
+            item["ttl"] = {"N": str(now + KEEP_DONE)}  # In case that nobody is left to forget it.
+        return item

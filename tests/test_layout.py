@@ -20,7 +20,7 @@ UNKNOWN_TO = {
 }
 OF_SHARDS = {"streams.feed", "streams.lineage", "streams.lease", "streams.leases", "streams.parked", "streams.record"}
 OF_PURE_MODULES = {
-    "array", "collections.abc", "dataclasses", "datetime", "decimal", "enum", "functools", "hashlib", "io", "itertools",
+    "array", "collections", "collections.abc", "dataclasses", "datetime", "decimal", "enum", "functools", "hashlib", "io", "itertools",
     "math", "msgspec", "random", "re", "typing", "urllib.parse", "wave",
 }  # fmt: skip
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import partial
 
 import structlog
+from msgspec.structs import replace
 
 from streams.errors import LeaseLost, ShardGone, TableUnavailable
 from streams.lease import Checkpoint, Lease
@@ -112,7 +113,7 @@ class Worker:
     async def _take(self, offer: Offer, tasks: asyncio.TaskGroup, stopping: asyncio.Event) -> None:
         begun = self._clock()
         old = offer.lease
-        checkpoint = old.checkpoint if old else self._stream.first_checkpoint(offer.shard_id, self._leases)
+        checkpoint = self._stream.checkpoint_of(offer, self._leases)
         lease = Lease(offer.shard_id, self.me, old.counter + 1 if old else 1, checkpoint)
         if not await self._parts.leases.swap(old, lease):
             return  # A peer was faster; or our answer was lost, and the next look shows the lease as ours.
@@ -208,14 +209,19 @@ class Stream:
         behind = {shard_id for shard_id, lease in leases.items() if lease.checkpoint.done} | self._gone
         return ready(self._shards.values(), leases.keys(), behind)
 
-    def first_checkpoint(self, shard_id: str, leases: dict[str, Lease]) -> Checkpoint:
-        """Return where a shard that never had a lease is begun.
+    def checkpoint_of(self, offer: Offer, leases: dict[str, Lease]) -> Checkpoint:
+        """Return where a shard is to be read on, with the gap marked where something may have been trimmed unread.
 
-        On a stream that was followed before, a parent that is gone and never had a lease was trimmed away unread.
+        That is so where its lease, or its parents' while it has none, was left alone for most of a day; and on a
+        stream that was followed before, where a parent is gone without ever having had a lease.
         """
-        shard = self._shards.get(shard_id)
-        lost = leases and shard and any(parent in self._gone for parent in shard.parents)
-        return Checkpoint(gap=bool(lost))
+        now = time.time()
+        if offer.lease:
+            return replace(offer.lease.checkpoint, gap=offer.lease.checkpoint.gap or offer.lease.is_stale(now))
+        shard = self._shards.get(offer.shard_id)
+        parents = shard.parents if shard else []
+        lost = any(leases[parent].is_stale(now) if parent in leases else parent in self._gone for parent in parents)
+        return Checkpoint(gap=bool(leases) and lost)
 
     def is_whole(self, leases: dict[str, Lease]) -> bool:
         """Say whether every parent is known, or known to be gone."""
