@@ -11,28 +11,19 @@ from collections.abc import Callable
 from functools import partial
 
 import structlog
-from msgspec.structs import replace
 
-from streams.errors import LeaseLost, ShardGone, TableUnavailable
-from streams.lease import Checkpoint, Lease
-from streams.lineage import Shard, ready, unlisted_parents
+from streams.errors import LeaseLost, TableUnavailable
+from streams.lease import Lease
 from workers import metrics
 from workers.holding import Holding
 from workers.mend import mend
 from workers.patience import Stopped, hold, wait
 from workers.relay import Relay, relay_shard
+from workers.shards import Shards
 from workers.shares import Offer, Sightings, to_take, view_of
+from workers.timing import KEEP_TICK, LET_GO_WITHIN, LIST_AGAIN, LIST_EVERY, LOOK_EVERY, LOOK_PATIENCE, RELEASE_WITHIN
 
 log = structlog.get_logger()
-
-LOOK_EVERY = 0.4  # seconds between two looks at the leases: what was handed back flows again within
-LIST_EVERY = 30.0  # seconds between two listings of the whole stream; children are asked for when a parent is done
-LIST_AGAIN = 2.0  # seconds, while a listing leaves out what is there
-ASK_CHILDREN = 5  # times, until the next listing
-LOOK_PATIENCE = 1.0  # seconds; the longest pause between looks while the table is away
-KEEP_TICK = 0.25  # seconds between two looks at whether a lease is due
-LET_GO_WITHIN = 0.3  # seconds for the pages under way
-RELEASE_WITHIN = 0.6  # seconds
 
 
 class Worker:
@@ -47,7 +38,7 @@ class Worker:
         self._parts = parts
         self._clock = clock
         self._chance = chance or random.Random()  # noqa: S311 - no secret
-        self._stream = Stream(parts)
+        self._shards = Shards(parts.feed, parts.leases)
         self._leases: dict[str, Lease] = {}
         self._sightings = Sightings()
         self._running: dict[str, asyncio.Task[None]] = {}
@@ -70,11 +61,11 @@ class Worker:
     async def _list_on(self, stopping: asyncio.Event) -> None:
         while not stopping.is_set():
             try:
-                await hold(partial(self._stream.list, self._leases), stopping)
+                await hold(partial(self._shards.list, self._leases), stopping)
             except Stopped:
                 return
             self._news.set()
-            pause = LIST_EVERY if self._stream.is_whole(self._leases) else LIST_AGAIN
+            pause = LIST_EVERY if self._shards.is_whole(self._leases) else LIST_AGAIN
             await wait(stopping, pause * self._chance.uniform(0.8, 1.2))
 
     async def _look_on(self, tasks: asyncio.TaskGroup, stopping: asyncio.Event) -> None:
@@ -93,9 +84,9 @@ class Worker:
         self._looked_at = self._clock()
         self._sightings.note(self._leases, asked_at, self._looked_at)
         self._drop_lost()
-        await self._stream.learn_children(self._leases)
+        await self._shards.learn_children(self._leases)
         unstarted = [
-            shard.shard_id for shard in self._stream.startable(self._leases) if shard.shard_id not in self.holdings
+            shard.shard_id for shard in self._shards.startable(self._leases) if shard.shard_id not in self.holdings
         ]
         view = view_of(self.me, self.holdings, self._leases.values(), unstarted, self._sightings.is_expired)
         takes = [self._take(offer, tasks, stopping) for offer in to_take(view, self._chance) if not stopping.is_set()]
@@ -113,7 +104,7 @@ class Worker:
     async def _take(self, offer: Offer, tasks: asyncio.TaskGroup, stopping: asyncio.Event) -> None:
         begun = self._clock()
         old = offer.lease
-        checkpoint = self._stream.checkpoint_of(offer, self._leases)
+        checkpoint = self._shards.checkpoint_of(offer, self._leases)
         lease = Lease(offer.shard_id, self.me, old.counter + 1 if old else 1, checkpoint)
         if not await self._parts.leases.swap(old, lease):
             return  # A peer was faster; or our answer was lost, and the next look shows the lease as ours.
@@ -139,11 +130,14 @@ class Worker:
         except* Stopped:
             log.info("stopped while holding", shard=holding.shard_id)
         finally:
-            self._forget(holding)
+            if not stopping.is_set():  # Else it is about to be handed back.
+                self._forget(holding)
 
     async def _mend(self, holding: Holding, stopping: asyncio.Event) -> None:
         await holding.gap_found.wait()
-        await mend(self._parts, stopping)
+        while holding.gap_found.is_set():  # Another may be found meanwhile.
+            holding.gap_found.clear()
+            await mend(self._parts, stopping)
         await hold(lambda: holding.finish(done=holding.checkpoint.done, gap=False), stopping)
 
     def _forget(self, holding: Holding) -> None:
@@ -154,13 +148,11 @@ class Worker:
 
     async def _let_go(self, looking: asyncio.Task[None]) -> None:
         """Finish the pages under way, and hand the leases back with what was published."""
-        holdings = list(self.holdings.values())
-        running = {looking, *self._running.values()}
+        running = [looking, *self._running.values()]
         await asyncio.wait(running, timeout=LET_GO_WITHIN)
         for task in running:
             task.cancel()
-        holdings += [holding for holding in self.holdings.values() if holding not in holdings]
-        await asyncio.gather(*map(release, holdings))
+        await asyncio.gather(*map(release, self.holdings.values()))
 
 
 async def keep(holding: Holding, stopping: asyncio.Event) -> None:
@@ -191,78 +183,3 @@ def note_loss(lost: Exception) -> None:
     """Count and log that a lease was lost."""
     metrics.count_error(lost)
     log.warning("lease lost", reason=str(lost))
-
-
-class Stream:
-    """The shards of the stream as far as they were ever seen."""
-
-    def __init__(self, parts: Relay) -> None:
-        self._feed = parts.feed
-        self._leases = parts.leases
-        self._shards: dict[str, Shard] = {}
-        self._gone: set[str] = set()
-        self._asked: dict[str, int] = {}
-        self._listed = False
-
-    def startable(self, leases: dict[str, Lease]) -> list[Shard]:
-        """Return the shards whose turn it is and that have no lease yet."""
-        behind = {shard_id for shard_id, lease in leases.items() if lease.checkpoint.done} | self._gone
-        return ready(self._shards.values(), leases.keys(), behind)
-
-    def checkpoint_of(self, offer: Offer, leases: dict[str, Lease]) -> Checkpoint:
-        """Return where a shard is to be read on, with the gap marked where something may have been trimmed unread.
-
-        That is so where its lease, or its parents' while it has none, was left alone for most of a day; and on a
-        stream that was followed before, where a parent is gone without ever having had a lease.
-        """
-        now = time.time()
-        if offer.lease:
-            return replace(offer.lease.checkpoint, gap=offer.lease.checkpoint.gap or offer.lease.is_stale(now))
-        shard = self._shards.get(offer.shard_id)
-        parents = shard.parents if shard else []
-        lost = any(leases[parent].is_stale(now) if parent in leases else parent in self._gone for parent in parents)
-        return Checkpoint(gap=bool(leases) and lost)
-
-    def is_whole(self, leases: dict[str, Lease]) -> bool:
-        """Say whether every parent is known, or known to be gone."""
-        return not unlisted_parents(self._shards.values(), leases.keys() | self._gone)
-
-    async def list(self, leases: dict[str, Lease]) -> None:
-        """Ask for all shards; raises ShardGone where there is no such stream any more."""
-        listed = {shard.shard_id: shard for shard in await self._feed.shards()}
-        over = {shard_id for shard_id, lease in leases.items() if lease.is_over}
-        for shard_id in over - listed.keys():
-            if not await self._feed.holds(shard_id):
-                await self._leases.forget(leases[shard_id])
-        for shard_id in self._shards.keys() - listed.keys():
-            if shard_id in over or (shard_id not in leases and not await self._feed.holds(shard_id)):
-                del self._shards[shard_id]  # Not for being unlisted alone: a listing may leave out what is there.
-        self._shards |= listed
-        await self._learn_parents(leases)
-
-    async def _learn_parents(self, leases: dict[str, Lease]) -> None:
-        for parent in unlisted_parents(self._shards.values(), leases.keys() | self._gone):
-            if await self._feed.holds(parent):
-                log.warning("a listing left out a shard", shard=parent)
-            else:
-                self._gone.add(parent)
-        self._gone &= {parent for shard in self._shards.values() for parent in shard.parents}
-
-    async def learn_children(self, leases: dict[str, Lease]) -> None:
-        """Ask for the children of shards that are done since the first look."""
-        done = {shard_id for shard_id, lease in leases.items() if lease.checkpoint.done}
-        if not self._listed:
-            self._asked = dict.fromkeys(done, ASK_CHILDREN)
-            self._listed = True
-        parents = {parent for shard in self._shards.values() for parent in shard.parents}
-        self._asked = {name: times for name, times in self._asked.items() if name in done}
-        for shard_id in done - parents:
-            if self._asked.setdefault(shard_id, 0) < ASK_CHILDREN:
-                self._asked[shard_id] += 1
-                await self._ask_children(shard_id)
-
-    async def _ask_children(self, shard_id: str) -> None:
-        try:
-            self._shards |= {shard.shard_id: shard for shard in await self._feed.children(shard_id)}
-        except (ShardGone, TableUnavailable) as error:
-            metrics.count_error(error)

@@ -8,10 +8,7 @@ from msgspec.structs import replace
 from streams.errors import LeaseLost
 from streams.lease import Checkpoint, Lease
 from streams.leases import Leases
-
-HELD_FOR = 7.0  # seconds after a write was begun; peers wait longer, see workers/shares.py
-RENEW_EVERY = 2.0  # seconds
-CHECKPOINT_EVERY = 1.0  # seconds; whoever takes over repeats what was published since
+from workers.timing import CHECKPOINT_EVERY, HELD_FOR, RENEW_EVERY
 
 
 class Holding:

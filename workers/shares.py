@@ -12,8 +12,7 @@ from math import ceil
 from msgspec import Struct
 
 from streams.lease import Lease
-
-EXPIRED_AFTER = 8.5  # seconds that a counter must stand still; longer than a holder believes in its own lease
+from workers.timing import EXPIRED_AFTER
 
 
 class Sightings:

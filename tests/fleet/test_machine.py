@@ -179,7 +179,7 @@ class Fleet(RuleBasedStateMachine):
             self._start()
         until = world.loop.time() + RESTS_WITHIN
         while not self._is_at_rest():
-            assert world.loop.time() < until, "the fleet does not come to rest"
+            assert world.loop.time() < until, f"the fleet does not come to rest: {world.unrest()}"
             await asyncio.sleep(1)
             self.check()
 
@@ -197,7 +197,7 @@ class Fleet(RuleBasedStateMachine):
 
 TestFleet = Fleet.TestCase
 TestFleet.settings = settings(
-    max_examples=40,
+    max_examples=600,
     stateful_step_count=30,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # To shrink a whole fleet takes longer than to read it.

@@ -28,9 +28,9 @@ from streams.state import Order, State, order, state_of
 from streams.table import Table
 from tests.fleet.fake_stream import EPOCH_LABEL, FakeStream, record_of
 from tests.stack import typed
-from workers.fleet import LOOK_EVERY, Worker
-from workers.holding import HELD_FOR
+from workers.fleet import Worker
 from workers.relay import Relay
+from workers.timing import HELD_FOR, LOOK_EVERY
 
 T = TypeVar("T")
 
@@ -133,8 +133,8 @@ class World:
         for earlier in writes[: writes.index(write)]:
             assert earlier.published or earlier.lost, f"{write} before {earlier}"
         taken = self.robbed.get((desk.me, write.shard_id))
-        lease = self.leases[write.shard_id]
-        if taken and lease.owner != desk.me and not desk.was_paused_since(taken.at):
+        lease = self.leases.get(write.shard_id)
+        if taken and lease and lease.owner != desk.me and not desk.was_paused_since(taken.at):
             grace = 0.0 if taken.as_expired else HELD_FOR * (1 + DRIFT)
             if self.table_is_well and not taken.as_expired:
                 grace = LOOK_EVERY + 10 * LATENCY
@@ -151,12 +151,23 @@ class World:
 
     def rests(self) -> bool:
         """Say whether everything was relayed, and every open shard has a worker."""
+        needed = {lease.shard_id for lease in self.leases.values() if not lease.is_over}
+        held = {shard_id for desk in self.desks for shard_id in desk.worker.holdings}
         return (
             all(write.published or write.lost for write in self.all_writes())
-            and all(self.leases[shard].owner for shard in self.open_shards() if shard in self.leases)
-            and set(self.open_shards()) <= self.leases.keys()
+            and needed == held == set(self.open_shards())
             and not any(lease.checkpoint.gap for lease in self.leases.values())
         )
+
+    def unrest(self) -> dict[str, Any]:
+        """Say what is not done yet, for a test that fails."""
+        return {
+            "unpublished": [write for write in self.all_writes() if not (write.published or write.lost)],
+            "not shown": [job_id for job_id in self.items if not self.is_shown(job_id)],
+            "open": self.open_shards(),
+            "held": {desk.me: list(desk.worker.holdings) for desk in self.desks},
+            "leases": [lease for lease in self.leases.values() if not lease.is_over],
+        }
 
     def open_shards(self) -> list[str]:
         return [shard.shard_id for shard in self.stream.open_shards()]
@@ -259,7 +270,7 @@ class FakeLeases(Leases):
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._world = desk.world
-        self._read: dict[str, Lease] = {}
+        self._read = dict(self._world.leases)
 
     async def _do(self, effect: Callable[[], T], *, late: bool = False) -> T:
         faults = self._world.table_faults
