@@ -7,6 +7,7 @@ import sys
 
 import structlog
 import uvloop
+from botocore.exceptions import BotoCoreError
 
 from api.app import create_app
 from api.auth import Authenticate, authenticator
@@ -35,7 +36,7 @@ def main() -> None:
         configure_logging(settings.log_level, settings.log_format)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(serve(settings, authenticator(settings)))
-    except HeadwayError as error:
+    except (HeadwayError, BotoCoreError) as error:
         sys.exit(f"api: {error}")
 
 

@@ -21,7 +21,7 @@ UNKNOWN_TO = {
 OF_SHARDS = {"streams.feed", "streams.lineage", "streams.lease", "streams.leases", "streams.parked", "streams.record"}
 OF_PURE_MODULES = {
     "array", "base64", "binascii", "collections", "collections.abc", "dataclasses", "datetime", "decimal", "enum", "functools", "hashlib", "hmac", "io", "itertools",
-    "math", "msgspec", "random", "re", "typing", "unicodedata", "urllib.parse", "wave",
+    "math", "msgspec", "random", "re", "redis.crc", "typing", "unicodedata", "urllib.parse", "wave",
 }  # fmt: skip
 
 # Says every connection, name look-up and process; then imports what is named.
