@@ -1,0 +1,1 @@
+"""The Litestar app: who asks, list and get, the push hub, and the page."""

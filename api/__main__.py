@@ -1,0 +1,58 @@
+"""`python -m api`: serve the list, the streams and the page."""
+
+import asyncio
+import os
+import sys
+from functools import partial
+
+import structlog
+import uvloop
+
+from api.app import create_app
+from api.auth import Authenticate, authenticator
+from api.hub import Hub
+from api.server import server_for
+from api.truth import Truth
+from streams import dynamodb
+from streams.channel import Channel, connect_redis
+from streams.errors import HeadwayError
+from streams.log import configure_logging
+from streams.settings import Settings, settings_from
+from streams.table import Table
+
+THREADS = 16  # calls of DynamoDB under way at once
+FEED_WITHIN = 2.0  # seconds that the start waits for Redis; without it the streams begin stale
+
+log = structlog.get_logger()
+
+
+def main() -> None:
+    """Serve until stopped; exit with 1 and one line where that cannot be done."""
+    try:
+        settings = settings_from(os.environ)
+        configure_logging(settings.log_level, settings.log_format)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(serve(settings, authenticator(settings)))
+    except HeadwayError as error:
+        sys.exit(f"api: {error}")
+
+
+async def serve(settings: Settings, authenticate: Authenticate) -> None:
+    """Connect, serve until SIGTERM, close."""
+    tables = dynamodb.connect("dynamodb", os.environ, THREADS)
+    redis = connect_redis(settings.redis_url)
+    channel = Channel(redis)
+    table = Table(tables, settings.table)
+    try:
+        async with Hub(redis, Truth(table, channel)).running() as hub:
+            await hub.until_whole(FEED_WITHIN)
+            server = server_for(create_app(settings, authenticate, table, hub), hub, settings.host, settings.port)
+            log.info("api starts", host=settings.host, port=settings.port)
+            await server.serve()
+    finally:
+        await channel.close()
+        await asyncio.get_running_loop().run_in_executor(None, partial(tables.close))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,26 @@
+"""What the api refuses, beside what streams.errors names.
+
+HeadwayError
+├── JobNotFound           no such job, or someone else's
+├── CallerUnknown         no token, or one that does not hold
+└── ParameterRefused      a part of the request is not what is allowed
+"""
+
+from streams.errors import HeadwayError
+
+
+class JobNotFound(HeadwayError):
+    """There is no such job, or it is someone else's; nobody learns which."""
+
+
+class CallerUnknown(HeadwayError):
+    """The request carries no token, or one that does not hold."""
+
+
+class ParameterRefused(HeadwayError):
+    """A part of the request is not what is allowed."""
+
+    def __init__(self, parameter: str, given: str, allowed: str) -> None:
+        super().__init__(f"{parameter} is {given}; allowed: {allowed}")
+        self.parameter = parameter
+        self.allowed = allowed

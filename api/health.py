@@ -1,0 +1,32 @@
+"""Probes and metrics for operators."""
+
+from litestar import Response, get
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from api.hub import Hub
+from streams.errors import TableUnavailable
+from streams.table import Table
+
+
+@get("/health/live", include_in_schema=False)
+async def live() -> Response[str]:
+    """Say that the process runs."""
+    return Response("live\n", media_type="text/plain")
+
+
+@get("/health/ready", include_in_schema=False)
+async def ready(hub: Hub, table: Table) -> Response[str]:
+    """Say whether Redis and DynamoDB answer."""
+    lacking = [] if hub.is_whole else ["the feed from Redis is broken"]
+    try:
+        await table.get("headway-readiness")
+    except TableUnavailable:
+        lacking.append("the table does not answer")
+    status = 503 if lacking else 200
+    return Response(f"{'; '.join(lacking) or 'ready'}\n", status_code=status, media_type="text/plain")
+
+
+@get("/metrics", include_in_schema=False)
+async def metrics() -> Response[bytes]:
+    """Show what was counted, as Prometheus reads it."""
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,87 @@
+"""Every error as application/problem+json (RFC 9457), naming the parameter and what is allowed."""
+
+from typing import Any
+
+import structlog
+from botocore.exceptions import ClientError
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+from litestar.types import ExceptionHandlersMap
+from msgspec import Struct
+
+from api.errors import CallerUnknown, JobNotFound, ParameterRefused
+from streams.errors import TableUnavailable
+
+log = structlog.get_logger()
+
+AnyRequest = Request[Any, Any, Any]
+
+TITLES = {
+    400: "Bad request",
+    401: "Unauthorized",
+    404: "Not found",
+    500: "Internal server error",
+    503: "Service unavailable",
+}
+RETRY_AFTER = "2"  # seconds
+
+
+class Problem(Struct, frozen=True, omit_defaults=True):
+    """What went wrong with a request, as RFC 9457 wants it told."""
+
+    title: str
+    status: int
+    detail: str
+    parameter: str | None = None
+    allowed: str | None = None
+
+
+def problem(status: int, detail: str, headers: dict[str, str] | None = None, **more: str) -> Response[Problem]:
+    """Make the response for a problem; `more` are its parameter and what is allowed."""
+    body = Problem(TITLES.get(status, "Request refused"), status, detail, **more)
+    return Response(body, status_code=status, media_type="application/problem+json", headers=headers)
+
+
+def _job_not_found(_: AnyRequest, error: JobNotFound) -> Response[Problem]:  # noqa: ARG001 - the same for all
+    return problem(404, "there is no such job")
+
+
+def _caller_unknown(_: AnyRequest, error: CallerUnknown) -> Response[Problem]:
+    return problem(401, str(error), {"WWW-Authenticate": "Bearer"})
+
+
+def _parameter_refused(_: AnyRequest, error: ParameterRefused) -> Response[Problem]:
+    return problem(400, str(error), parameter=error.parameter, allowed=error.allowed)
+
+
+def _unavailable(_: AnyRequest, error: TableUnavailable) -> Response[Problem]:
+    log.warning("table unavailable", reason=str(error))
+    return problem(503, "the table does not answer, try again", {"Retry-After": RETRY_AFTER})
+
+
+def _validation(_: AnyRequest, error: ValidationException) -> Response[Problem]:
+    found = error.extra[0] if isinstance(error.extra, list) and error.extra else {}
+    if not isinstance(found, dict) or "key" not in found:
+        return problem(400, error.detail)
+    return problem(400, f"{found['key']}: {found['message']}", parameter=found["key"], allowed=found["message"])
+
+
+def _http(_: AnyRequest, error: HTTPException) -> Response[Problem]:
+    return problem(error.status_code, error.detail, error.headers)
+
+
+def _unexpected(request: AnyRequest, error: Exception) -> Response[Problem]:
+    log.error("request failed", path=request.url.path, exc_info=error)
+    return problem(500, "something went wrong here; it was logged")
+
+
+HANDLERS: ExceptionHandlersMap = {
+    JobNotFound: _job_not_found,
+    CallerUnknown: _caller_unknown,
+    ParameterRefused: _parameter_refused,
+    TableUnavailable: _unavailable,
+    ClientError: _unexpected,
+    ValidationException: _validation,
+    HTTPException: _http,
+    Exception: _unexpected,
+}

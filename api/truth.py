@@ -1,0 +1,83 @@
+"""What is true of a job now: the table says what, Redis only adds which version that is.
+
+Whoever reads must be listening already. Then a change that was relayed before is in the consistent read,
+and one that is relayed later will be heard.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+from msgspec import Struct
+
+from streams.channel import Channel, Recent
+from streams.errors import ChannelUnavailable
+from streams.job import Job
+from streams.state import State, deletion_of, state_of
+from streams.table import Table
+
+MARGIN = 60  # seconds by which a writer's clock may be behind Redis' when Redis has lost what changed
+
+
+class Snapshot(Struct, frozen=True):
+    """States of a user's jobs, some perhaps of the same job, and the position up to which they tell everything.
+
+    `changed` are the jobs that changed since the position asked for.
+    """
+
+    states: list[State]
+    changed: set[str]
+    position: int | None
+
+
+class Truth:
+    """Reads of the table and of Redis' latest; all raise TableUnavailable, and do without Redis where it is away."""
+
+    def __init__(self, table: Table, channel: Channel) -> None:
+        self._table = table
+        self._channel = channel
+
+    async def of_one(self, user_id: str, job_id: str) -> State | None:
+        """Return a job's state by a consistent read, None where it does not exist or is not the user's."""
+        job = await self._table.get(job_id)
+        if job is None or job.user_id != user_id:
+            return None
+        return (await self._versioned([job]))[0]
+
+    async def of_many(self, jobs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], State]:
+        """Return the states of at most 100 (user id, job id) by one consistent read; a missing one is a deletion."""
+        found = await self._table.get_many([job_id for _, job_id in jobs])
+        theirs = [job for user_id, job_id in jobs if (job := found.get(job_id)) and job.user_id == user_id]
+        states = {state.job_id: state for state in await self._versioned(theirs)}
+        return {(user_id, job_id): states.get(job_id) or deletion_of(job_id, 0) for user_id, job_id in jobs}
+
+    async def of_user(self, user_id: str, since: int | None) -> Snapshot:
+        """Return the unfinished jobs of a user, and those that changed since a position (Redis' microseconds)."""
+        recent = Recent(0, [])
+        with suppress(ChannelUnavailable):
+            recent = await self._channel.recent(user_id, since)
+        floor = None if since is None else since // 1_000_000 - MARGIN
+        listed = [state_of(job) async for job in self._table.unfinished_of(user_id, floor)]
+        ids = dict.fromkeys([state.job_id for state in listed] + recent.job_ids)
+        latest: list[State] = []
+        with suppress(ChannelUnavailable):
+            latest = await self._channel.latest((user_id, job_id) for job_id in ids)
+        changed = set() if since is None else _changed(listed, latest, recent, since)
+        return Snapshot(listed + latest, changed, recent.now or None)
+
+    async def _versioned(self, jobs: list[Job]) -> list[State]:
+        latest: list[State] = []
+        with suppress(ChannelUnavailable):
+            latest = await self._channel.latest((job.user_id, job.job_id) for job in jobs)
+        versions = {state.job_id: state for state in latest}
+        states = [state_of(job) for job in jobs]
+        return [_same(state, versions.get(state.job_id)) or state for state in states]
+
+
+def _same(state: State, latest: State | None) -> State | None:
+    return latest if latest and latest.data == state.data else None
+
+
+def _changed(listed: list[State], latest: list[State], recent: Recent, since: int) -> set[str]:
+    """Leave out what Redis knows to have been told before."""
+    told = {state.job_id for state in latest if state.position <= since}
+    return {state.job_id for state in listed if state.job_id not in told} | set(recent.job_ids)

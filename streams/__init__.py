@@ -1,0 +1,1 @@
+"""What flows: the job and its rules, the table, its change stream, and the Redis channel."""

@@ -1,0 +1,1 @@
+"""The deployable processes beside the api: relay, simulate, demo."""

@@ -1,0 +1,40 @@
+"""`python -m workers relay | simulate | demo`."""
+
+import argparse
+import os
+import sys
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from streams.errors import HeadwayError
+from streams.log import configure_logging
+from streams.settings import Settings, settings_from
+from workers import demo, process
+
+
+def main() -> None:
+    """Run the process that was asked for; exit with 1 and one line where it cannot be done."""
+    parser = argparse.ArgumentParser(prog="python -m workers")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("relay", help="follow the table's change stream and publish what changed")
+    commands.add_parser("demo", help="everything on this machine, with a simulated pipeline; Ctrl-C stops it")
+    arguments = parser.parse_args()
+    try:
+        settings = settings_from(os.environ)
+        configure_logging(settings.log_level, settings.log_format)
+        run(arguments, settings)
+    except (HeadwayError, BotoCoreError, ClientError) as error:
+        sys.exit(f"{arguments.command}: {error}")
+
+
+def run(arguments: argparse.Namespace, settings: Settings) -> None:
+    """Run a command until it ends or is stopped."""
+    match arguments.command:
+        case "relay":
+            process.run_until_stopped(lambda stopping: process.run_relay(settings, stopping))
+        case "demo":
+            demo.run(settings)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,23 @@
+"""How long to wait before a shard is asked again. Pure."""
+
+FULL_PAGE = 1000  # records, GetRecords' limit
+HOT_PAUSE = 0.1
+HOT_FOR = 50  # empty polls, some 5 seconds, before the pauses grow
+GROWTH = 1.25
+LONGEST_PAUSE = 1.0
+COLD_AFTER = HOT_FOR + 20  # empty polls, when the pauses have grown to the longest
+
+
+class Pace:
+    """At once behind a full page, ten times a second while records come, once a second when long idle."""
+
+    def __init__(self) -> None:
+        self._empty = 0
+
+    def pause_after(self, records: int) -> float:
+        """Return the seconds to wait after a page with so many records."""
+        if records >= FULL_PAGE:
+            self._empty = 0
+            return 0.0
+        self._empty = 0 if records else min(self._empty + 1, COLD_AFTER)
+        return min(HOT_PAUSE * GROWTH ** max(0, self._empty - HOT_FOR), LONGEST_PAUSE)
