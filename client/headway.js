@@ -13,7 +13,6 @@ const FIRST_PAUSE = 1_000; // until the server's `retry:` says otherwise
 const SHORTEST_PAUSE = 100;
 const LONGEST_PAUSE = 30_000;
 const SILENCE = 45_000; // the server pings every 15 s: three in a row are missing
-const SNAPSHOT = 5_000; // by now the states that open a stream have been told
 
 /** The server will not answer this request, now or later: `status` says why, `problem` is its RFC 9457 body, if any. */
 export class HeadwayError extends Error {
@@ -48,7 +47,6 @@ class Watch {
   #error;
   #lastEventId = "";
   #untold = new Set();
-  #asking;
   #retry = FIRST_PAUSE;
   #failures = 0;
 
@@ -143,23 +141,24 @@ class Watch {
   #opened() {
     this.#failures = 0;
     this.#become("live");
-    if (this.#onlyId !== undefined) return;
-    this.#untold = new Set(this.#newest.unfinished());
-    clearTimeout(this.#asking);
-    this.#asking = setTimeout(() => this.#askForUntold(), SNAPSHOT);
+    if (this.#onlyId === undefined) this.#untold = new Set(this.#newest.unfinished());
   }
 
   // The server remembers for 24 h which jobs ended. After a weekend's sleep it tells only the unfinished ones: each job
   // that we hold as unfinished and that it did not mention has ended unseen, or is gone.
   async #askForUntold() {
-    for (const id of this.#untold) if (!this.#stopping.signal.aborted) await this.#settle(id);
+    for (const id of this.#untold) {
+      if (this.#stopping.signal.aborted) return;
+      this.#untold.delete(id);
+      await this.#settle(id);
+    }
   }
 
   #heard({ type, data, id }) {
     if (type === "stale") return this.#becomeStale();
     if (type === "expiring") return this.#call("onExpiring");
     this.#become("live");
-    if (type === "live") return;
+    if (type === "live") return this.#askForUntold(); // all that opens the stream has been told
     const job = parse(data);
     if (!job?.job_id) return;
     this.#untold.delete(job.job_id);
@@ -232,7 +231,6 @@ class Watch {
     this.#error = error;
     for (const reader of this.#readers) reader.end(error);
     this.#stopping.abort();
-    clearTimeout(this.#asking);
     if (unheard) report(error);
   }
 

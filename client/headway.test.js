@@ -129,10 +129,10 @@ test("an ending that only looks older is settled by one read of the table", asyn
   assert.equal(asked[1].url, "/api/v1/jobs/j");
 });
 
-test("what ended while nobody could tell us is asked for", { timeout: 20_000 }, async () => {
+test("what ended while nobody could tell us is asked for once the opening is told", async () => {
   answering(
     (r) => (stream(r, update(job({ progress_percent: 50 }), `${version(1)}@7`)), setTimeout(() => r.destroy(), 50)),
-    (r) => stream(r, update(job({ job_id: "other" }), version(2))),
+    (r) => stream(r, update(job({ job_id: "other" }), version(2)), block("live", {}, "@9")),
     (r) => r.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(job({ status: "failed" }))),
   );
   const stopping = new AbortController();
