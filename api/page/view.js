@@ -21,6 +21,11 @@ export function queryOf(view) {
   return new URLSearchParams(Object.entries(asked).filter(([, value]) => value));
 }
 
+/** Whether two views differ in tab and order only. */
+export function isSameFilter(one, other) {
+  return ["q", "from", "to"].every((key) => one[key].trim() === other[key].trim());
+}
+
 export function matches(job, view) {
   return (!view.status || job.status === view.status) && matchesFilters(job, view);
 }
