@@ -9,7 +9,7 @@ from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
-from api.auth import Authenticate
+from api.auth import Authenticate, Caller
 from api.events import all_events, job_events
 from api.health import live, metrics, ready
 from api.hub import Hub
@@ -23,8 +23,11 @@ from streams.table import Table
 def create_app(settings: Settings, authenticate: Authenticate, table: Table, hub: Hub) -> Litestar:
     """Make the app; it owns nothing that has to be started or closed."""
 
-    async def user_id(request: Request[Any, Any, Any]) -> str:
+    async def caller(request: Request[Any, Any, Any]) -> Caller:
         return await authenticate(request)
+
+    async def user_id(caller: Caller) -> str:
+        return caller.user_id
 
     def given(value: object) -> Provide:
         return Provide(lambda: value, sync_to_thread=False)
@@ -32,7 +35,7 @@ def create_app(settings: Settings, authenticate: Authenticate, table: Table, hub
     jobs = Router(
         "/api/v1",
         route_handlers=[list_jobs, all_events, get_job, job_events],
-        dependencies={"user_id": Provide(user_id)},
+        dependencies={"caller": Provide(caller), "user_id": Provide(user_id)},
     )
     return Litestar(
         [jobs, openapi, live, ready, metrics, *page_handlers(settings.media_dir)],

@@ -9,13 +9,23 @@ from typing import Any
 
 import jwt
 from litestar.connection import ASGIConnection
+from msgspec import Struct
 
 from api.errors import CallerUnknown
 from streams.errors import SettingsRefused
 from streams.settings import Settings
 
 Connection = ASGIConnection[Any, Any, Any, Any]
-Authenticate = Callable[[Connection], Awaitable[str]]
+
+
+class Caller(Struct, frozen=True):
+    """Who asks, and when the token that says so ends (Unix seconds)."""
+
+    user_id: str
+    expires: int | None = None
+
+
+Authenticate = Callable[[Connection], Awaitable[Caller]]
 
 BY_SECRET = ("HS256",)
 BY_JWKS = ("RS256", "ES256")
@@ -35,8 +45,8 @@ def authenticator(settings: Settings) -> Authenticate:
 
 
 def _everyone(user_id: str) -> Authenticate:
-    async def authenticate(_: Connection) -> str:
-        return user_id
+    async def authenticate(_: Connection) -> Caller:
+        return Caller(user_id)
 
     return authenticate
 
@@ -52,7 +62,7 @@ def _by_token(settings: Settings) -> Authenticate:
             return await asyncio.to_thread(keys.get_signing_key_from_jwt, token), BY_JWKS
         raise jwt.InvalidAlgorithmError(f"the token is signed with {algorithm}, which is not accepted")
 
-    async def authenticate(connection: Connection) -> str:
+    async def authenticate(connection: Connection) -> Caller:
         token = _token(connection, settings.auth_cookie)
         try:
             key, algorithms = await key_and_algorithms(token)
@@ -67,7 +77,7 @@ def _by_token(settings: Settings) -> Authenticate:
             )
         except jwt.PyJWTError as error:
             raise CallerUnknown(f"the token does not hold: {error}") from error
-        return _user_id(claims)
+        return Caller(_user_id(claims), int(claims["exp"]))
 
     return authenticate
 
@@ -83,6 +93,13 @@ def _token(connection: Connection, cookie: str) -> str:
 
 def _user_id(claims: dict[str, Any]) -> str:
     user_id = claims["sub"]
-    if not isinstance(user_id, str) or not 0 < len(user_id.encode()) <= LONGEST_USER_ID:
+    if not isinstance(user_id, str) or not 0 < _bytes_of(user_id) <= LONGEST_USER_ID:
         raise CallerUnknown(f"the token's sub is no user id; one has 1 to {LONGEST_USER_ID} bytes")
     return user_id
+
+
+def _bytes_of(text: str) -> int:
+    try:
+        return len(text.encode())
+    except UnicodeEncodeError:  # half a surrogate pair, which JSON can write and UTF-8 cannot
+        return 0

@@ -1,6 +1,7 @@
 """What a request may say; anything else is refused by name, with what is allowed. Pure."""
 
 from collections.abc import Iterable
+from unicodedata import category
 
 from api.errors import ParameterRefused
 from streams.job import STATUSES
@@ -19,8 +20,8 @@ def statuses_from(given: Iterable[str] | None) -> list[str]:
 
 def job_id_from(given: str) -> str:
     """Read a job id from a path."""
-    if len(given.encode()) > LONGEST_JOB_ID:
-        raise ParameterRefused("job_id", f"{len(given.encode())} bytes long", f"at most {LONGEST_JOB_ID} bytes")
-    if not given.isprintable():
-        raise ParameterRefused("job_id", repr(given[:50]), "printable characters")
+    if not 0 < len(given.encode()) <= LONGEST_JOB_ID:
+        raise ParameterRefused("job_id", f"{len(given.encode())} bytes long", f"1 to {LONGEST_JOB_ID} bytes")
+    if any(category(character) == "Cc" for character in given):
+        raise ParameterRefused("job_id", repr(given[:50]), "no control characters")
     return given

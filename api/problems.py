@@ -9,7 +9,7 @@ from litestar.exceptions import HTTPException, ValidationException
 from litestar.types import ExceptionHandlersMap
 from msgspec import Struct
 
-from api.errors import CallerUnknown, JobNotFound, ParameterRefused
+from api.errors import CallerUnknown, JobNotFound, ParameterRefused, TooManyStreams
 from streams.errors import TableUnavailable
 
 log = structlog.get_logger()
@@ -20,10 +20,12 @@ TITLES = {
     400: "Bad request",
     401: "Unauthorized",
     404: "Not found",
+    429: "Too many requests",
     500: "Internal server error",
     503: "Service unavailable",
 }
 RETRY_AFTER = "2"  # seconds
+STREAMS_RETRY_AFTER = "30"
 
 
 class Problem(Struct, frozen=True, omit_defaults=True):
@@ -54,6 +56,10 @@ def _parameter_refused(_: AnyRequest, error: ParameterRefused) -> Response[Probl
     return problem(400, str(error), parameter=error.parameter, allowed=error.allowed)
 
 
+def _too_many_streams(_: AnyRequest, error: TooManyStreams) -> Response[Problem]:
+    return problem(429 if error.of_user else 503, str(error), {"Retry-After": STREAMS_RETRY_AFTER})
+
+
 def _unavailable(_: AnyRequest, error: TableUnavailable) -> Response[Problem]:
     log.warning("table unavailable", reason=str(error))
     return problem(503, "the table does not answer, try again", {"Retry-After": RETRY_AFTER})
@@ -79,6 +85,7 @@ HANDLERS: ExceptionHandlersMap = {
     JobNotFound: _job_not_found,
     CallerUnknown: _caller_unknown,
     ParameterRefused: _parameter_refused,
+    TooManyStreams: _too_many_streams,
     TableUnavailable: _unavailable,
     ClientError: _unexpected,
     ValidationException: _validation,

@@ -23,6 +23,9 @@ def state_from_message(message: bytes) -> State:
     """Read a message; raises ValueError where it is none."""
     head, _, data = message.partition(b"\n")
     version, kind, updated_at, status, job_id, position = head.decode().split(" ")
+    epoch, sequence = version.split("-")
+    if not data:
+        raise ValueError(f"message {head!r} ends before its JSON")
     if kind not in KINDS:
         raise ValueError(f"{kind!r} is not a kind of state; one is {', '.join(KINDS)}")
     return State(
@@ -31,6 +34,6 @@ def state_from_message(message: bytes) -> State:
         unquote(status),
         int(updated_at),
         data,
-        Version.parse(version),
+        Version(int(epoch), int(sequence)),
         int(position),
     )

@@ -1,5 +1,7 @@
 """What one record of the change stream means for those who watch. Pure."""
 
+from collections.abc import Sequence
+
 from msgspec import DecodeError, Struct, ValidationError, field, json
 
 from streams.errors import ItemRefused
@@ -39,7 +41,16 @@ class Meaning(Struct, frozen=True):
     wrong: list[str]
 
 
+class _Place(Struct, frozen=True, rename="pascal"):
+    sequence_number: str
+
+
+class _Placed(Struct, frozen=True):
+    dynamodb: _Place
+
+
 _decoder = json.Decoder(Record)
+_placed_decoder = json.Decoder(_Placed)
 
 
 def decode_record(raw: bytes) -> Record:
@@ -50,6 +61,18 @@ def decode_record(raw: bytes) -> Record:
         raise ItemRefused(f"stream record is not readable: {error}") from error
 
 
+def last_sequence(records: Sequence[bytes]) -> str | None:
+    """Return the sequence number of the last record that has one, whether or not the rest of it can be read."""
+    for raw in reversed(records):
+        try:
+            sequence = _placed_decoder.decode(raw).dynamodb.sequence_number
+        except (ValidationError, DecodeError):
+            continue
+        if sequence.isascii() and sequence.isdigit():
+            return sequence
+    return None
+
+
 def meaning_of(record: Record, epoch: int) -> Meaning:
     """Say what a record changes for its job's watchers; raises ItemRefused where it holds no job.
 
@@ -57,7 +80,7 @@ def meaning_of(record: Record, epoch: int) -> Meaning:
     a deletion for the first one.
     """
     images = record.dynamodb
-    version = Version(epoch, int(images.sequence_number))
+    version = _version(epoch, images.sequence_number)
     before = _job_before(images.old_image)
     if images.new_image is None:
         return Meaning(_deletion(before, version), [])
@@ -66,6 +89,13 @@ def meaning_of(record: Record, epoch: int) -> Meaning:
     if changes or before is None or public(before) != public(job):
         changes.append(Change(job.user_id, state_of(job, version)))
     return Meaning(changes, wrong)
+
+
+def _version(epoch: int, sequence_number: str) -> Version:
+    try:
+        return Version.parse(f"{epoch}-{sequence_number}")
+    except ValueError as error:
+        raise ItemRefused(f"stream record has no sequence number: {error}") from error
 
 
 def _job_before(image: Item | None) -> Job | None:

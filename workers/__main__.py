@@ -6,10 +6,11 @@ import sys
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from streams.dynamodb import plain_client
 from streams.errors import HeadwayError
 from streams.log import configure_logging
 from streams.settings import Settings, settings_from
-from workers import demo, process
+from workers import demo, process, simulate
 
 
 def main() -> None:
@@ -18,6 +19,7 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("relay", help="follow the table's change stream and publish what changed")
     commands.add_parser("demo", help="everything on this machine, with a simulated pipeline; Ctrl-C stops it")
+    simulate.add_arguments(commands.add_parser("simulate", help="a stand-in pipeline that plays video jobs"))
     arguments = parser.parse_args()
     try:
         settings = settings_from(os.environ)
@@ -32,6 +34,10 @@ def run(arguments: argparse.Namespace, settings: Settings) -> None:
     match arguments.command:
         case "relay":
             process.run_until_stopped(lambda stopping: process.run_relay(settings, stopping))
+        case "simulate":
+            client = plain_client("dynamodb", os.environ)
+            options = simulate.options_from(arguments)
+            process.run_until_stopped(lambda stopping: simulate.simulate(client, settings.table, options, stopping))
         case "demo":
             demo.run(settings)
 

@@ -16,7 +16,7 @@ from streams.checkpoints import START, Checkpoint, Checkpoints
 from streams.errors import ItemRefused, PositionExpired, RecordsTrimmed
 from streams.feed import Feed, Page
 from streams.lineage import Shard, ready
-from streams.record import Change, Meaning, Record, decode_record, meaning_of
+from streams.record import Change, Meaning, Record, decode_record, last_sequence, meaning_of
 from streams.table import attributes_ignored
 from workers import metrics
 from workers.pace import Pace
@@ -145,7 +145,7 @@ class ShardReader:
     async def advance(self, page: Page) -> None:
         """Go on behind a page that was published."""
         if page.records:
-            self.checkpoint = Checkpoint(decode_record(page.records[-1]).dynamodb.sequence_number)
+            self.checkpoint = Checkpoint(last_sequence(page.records) or self.checkpoint.sequence)
         else:
             metrics.lag.set(0)
         self._iterator = page.next_shard_iterator
