@@ -110,7 +110,6 @@ test("a state from the table counts if its updated_at is not smaller, and does n
     stream(
       r,
       update(job({ progress_percent: 10, updated_at: 5 }), version(1)),
-      update(job({ progress_percent: 5, updated_at: 4 }), "table-ab"),
       update(job({ progress_percent: 20, updated_at: 5 }), "table-cd"),
       update(job({ progress_percent: 10, updated_at: 5 }), version(1)),
       done(job({ status: "completed", updated_at: 6 }), version(2)),
@@ -119,7 +118,20 @@ test("a state from the table counts if its updated_at is not smaller, and does n
   assert.deepEqual(await seen(one), [["update", 10], ["update", 20], ["done", "completed"]]);
 });
 
-test("an ending that only looks older is settled by one read of the table", async () => {
+test("a state that only looks older is settled by one read of the table", async () => {
+  const truth = job({ progress_percent: 40, updated_at: 4 });
+  const asked = answering(
+    (r) => stream(r, update(job({ progress_percent: 30, updated_at: 5 }), version(1)), update(job({ progress_percent: 20, updated_at: 3 }), "table-ab")),
+    (r) => r.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(truth)),
+  );
+  const stopping = new AbortController();
+  const told = [];
+  await seen(all, { signal: stopping.signal, onUpdate: (job) => told.push(job.progress_percent) > 1 && stopping.abort() });
+  assert.deepEqual(told, [30, 40]);
+  assert.equal(asked.length, 2);
+});
+
+test("an ending that only looks older ends the watch, once the table says so", async () => {
   const ending = job({ status: "completed", updated_at: 3 });
   const asked = answering(
     (r) => stream(r, update(job({ updated_at: 5 }), "table-ab"), done(ending, "table-cd")),

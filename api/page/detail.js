@@ -41,9 +41,9 @@ export class Detail {
     if (id !== this.#id) return;
     this.#job = job;
     this.#parts.missing.hidden = Boolean(job);
-    this.#parts.job.hidden = !job;
+    this.#parts.job.hidden = this.#parts.status.hidden = !job;
     if (job) this.#draw(job, now);
-    else this.#parts.missing.textContent = "There is no such job, or no longer.";
+    else put(this.#parts.missing, "There is no such job, or no longer.");
   }
 
   tick(now) {

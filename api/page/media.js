@@ -18,7 +18,7 @@ function boxed(address, label, { poster, kind, item }) {
   const box = document.createElement(item);
   box.dataset.address = address;
   const url = safeUrl(address);
-  box.append(url ? shown(url, label, poster, kind) : said("This address is not shown: it is not http or https."));
+  box.append(url ? shown(url, label, poster, kind) : said("Not shown: its address is neither http nor https."));
   if (item === "li") box.append(said(label));
   return box;
 }
