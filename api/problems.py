@@ -7,9 +7,9 @@ from botocore.exceptions import ClientError
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.types import ExceptionHandlersMap
-from msgspec import Struct
 
 from api.errors import CallerUnknown, JobNotFound, ParameterRefused, TooManyStreams
+from api.problem import Problem
 from streams.errors import TableUnavailable
 
 log = structlog.get_logger()
@@ -26,16 +26,6 @@ TITLES = {
 }
 RETRY_AFTER = "2"  # seconds
 STREAMS_RETRY_AFTER = "30"
-
-
-class Problem(Struct, frozen=True, omit_defaults=True):
-    """What went wrong with a request, as RFC 9457 wants it told."""
-
-    title: str
-    status: int
-    detail: str
-    parameter: str | None = None
-    allowed: str | None = None
 
 
 def problem(status: int, detail: str, headers: dict[str, str] | None = None, **more: str) -> Response[Problem]:

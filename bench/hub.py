@@ -98,8 +98,22 @@ async def _memory(servers: Sequence[Server]) -> Report:
         await asyncio.sleep(SETTLE)
         rows += _memory_rows(number, before, {server.name: hub_cost.memory(server.process.pid) for server in chosen})
         opened = number
-    columns = ["idle streams", "server", "RSS per stream", "PSS per stream", "Headway is (PSS)", "asked", "RSS in all", "asked"]
-    return Report("Hub: memory of idle streams", columns, rows, "What the process had before its first stream is not counted per stream.")
+    columns = [
+        "idle streams",
+        "server",
+        "RSS per stream",
+        "PSS per stream",
+        "Headway is (PSS)",
+        "asked",
+        "RSS in all",
+        "asked",
+    ]
+    return Report(
+        "Hub: memory of idle streams",
+        columns,
+        rows,
+        "What the process had before its first stream is not counted per stream.",
+    )
 
 
 async def _warm_memory(server: Server) -> Memory:
@@ -137,14 +151,18 @@ async def _busy(servers: Sequence[Server]) -> Report:
     for number in BUSY:
         rounds = await _alternate(servers, number, lambda server, n=number: steady(server, JOBS[:n], n, SECONDS))  # type: ignore[misc]
         rows += [[f"{number:,} × 1", *row] for row in _cpu_rows(rounds, {"textbook hub": 0.35, "floor": 2.0})]
-    return Report("Hub: CPU per delivered event", ["jobs × watchers", *CPU_COLUMNS], rows, "One event per job and second.")
+    return Report(
+        "Hub: CPU per delivered event", ["jobs × watchers", *CPU_COLUMNS], rows, "One event per job and second."
+    )
 
 
 async def _quick(servers: Sequence[Server]) -> Report:
     servers = _asked_of(servers, *EASY)
     rounds = await _alternate(servers, QUICK, lambda server: steady(server, JOBS[:QUICK], QUICK_RATE, SECONDS))
     title = f"Hub: {QUICK_RATE:,} events/s over {QUICK:,} streams"
-    return Report(title, [*CPU_COLUMNS, "asked"], [[*row, *_quick_bound(row[0], rounds)] for row in _cpu_rows(rounds, {})])
+    return Report(
+        title, [*CPU_COLUMNS, "asked"], [[*row, *_quick_bound(row[0], rounds)] for row in _cpu_rows(rounds, {})]
+    )
 
 
 def _quick_bound(name: str, rounds: Rounds) -> list[str]:

@@ -59,7 +59,9 @@ def start(port: int, redis_url: str, directory: Path) -> Process:
     """Start an nginx with nchan."""
     directory.mkdir()
     config = directory / "nginx.conf"
-    config.write_text(CONFIG.format(port=port, redis_url=redis_url.removesuffix("/0"), directory=directory, module=MODULE))
+    config.write_text(
+        CONFIG.format(port=port, redis_url=redis_url.removesuffix("/0"), directory=directory, module=MODULE)
+    )
     command = ["nginx", "-e", f"{directory}/start.log", "-c", str(config)]
     process = Process("nginx", command, directory / "start.log")
     process.until_listening(port)
@@ -106,5 +108,7 @@ async def _accepted(reader: asyncio.StreamReader) -> None:
     head = await reader.readuntil(b"\r\n\r\n")
     if not head.startswith(ACCEPTED):
         raise ConnectionError(f"nchan did not publish: {head[:200]!r}")
-    fields: Mapping[bytes, bytes] = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:] if b": " in line)
+    fields: Mapping[bytes, bytes] = dict(
+        line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:] if b": " in line
+    )
     await reader.readexactly(int(fields.get(b"content-length", b"0")))
