@@ -20,7 +20,7 @@ UNKNOWN_TO = {
 }
 OF_SHARDS = {"streams.feed", "streams.lineage", "streams.checkpoints", "streams.record"}
 OF_PURE_MODULES = {
-    "array", "base64", "binascii", "collections.abc", "dataclasses", "datetime", "decimal", "enum", "functools", "hashlib", "hmac", "io", "itertools",
+    "array", "base64", "binascii", "collections", "collections.abc", "dataclasses", "datetime", "decimal", "enum", "functools", "hashlib", "hmac", "io", "itertools",
     "math", "msgspec", "random", "re", "typing", "unicodedata", "urllib.parse", "wave",
 }  # fmt: skip
 
