@@ -22,6 +22,7 @@ from streams.state import State
 KEEP = 24 * 3600  # seconds; what DynamoDB Streams keeps, so a replay always meets what it repeats
 PUBLISH = files(__package__).joinpath("publish.lua").read_text()
 PUBLISH_SHA = sha1(PUBLISH.encode(), usedforsecurity=False).hexdigest()  # the name that Redis gives it
+BATCH = 50  # changes of one user in one script call, so that no call holds Redis up for long
 RECENT = 60_000_000  # microseconds; far more than an index of DynamoDB lags behind its table
 LATEST = ("head", "position", "data")
 
@@ -32,6 +33,14 @@ class Outcome(Enum):
     PUBLISHED = "published"
     REPEATED = "repeated"
     OLDER = "older"
+    REFUSED = "refused"  # something else lies under the job's key
+
+
+OUTCOMES = {
+    b"same": Outcome.REPEATED,
+    b"older": Outcome.OLDER,
+    b"refused": Outcome.REFUSED,
+}
 
 
 class Recent(Struct, frozen=True):
@@ -43,22 +52,23 @@ class Recent(Struct, frozen=True):
 
 def channel_of(user_id: str) -> bytes:
     """Return the channel on which a user's watchers are told; it shares its hash slot with the user's keys."""
-    return b"hw:{" + _escaped(user_id).encode() + b"}"
+    return _prefix(user_id).encode()
 
 
 def latest_key(user_id: str, job_id: str) -> str:
     """Return the key of a job's latest state."""
-    return f"hw:{{{_escaped(user_id)}}}:job:{job_id}"
+    return f"{_prefix(user_id)}:job:{job_id}"
 
 
 def changed_key(user_id: str) -> str:
     """Return the key of the set of a user's jobs that changed in the last 24 hours."""
-    return f"hw:{{{_escaped(user_id)}}}:changed"
+    return f"{_prefix(user_id)}:changed"
 
 
-def _escaped(user_id: str) -> str:
+def _prefix(user_id: str) -> str:
     """Keep a user id from ending the hash tag, or two users from sharing a key."""
-    return user_id.replace("%", "%25").replace("{", "%7B").replace("}", "%7D")
+    escaped = user_id.replace("%", "%25").replace("{", "%7B").replace("}", "%7D")
+    return f"hw:{{{escaped}}}"
 
 
 def connect_redis(url: str) -> Redis:
@@ -85,18 +95,25 @@ class Channel:
         After ChannelUnavailable some may be published and some not; publishing all of them again is harmless.
         """
         tell = "SPUBLISH" if (await self._nodes.layout()).is_cluster else "PUBLISH"
-        errands = [Errand(channel_of(change.user_id), _arguments(change, tell)) for change in changes]
-        await run(self._nodes, errands, PUBLISH)
-        outcomes = [_outcome(int(errand.value)) for errand in errands]
+        errands = [
+            (Errand(channel_of(user_id), _arguments(user_id, [changes[number] for number in numbers], tell)), numbers)
+            for user_id, numbers in _batches(changes)
+        ]
+        await run(self._nodes, [errand for errand, _ in errands], PUBLISH)
+        outcomes = [Outcome.PUBLISHED] * len(changes)
+        for errand, numbers in errands:
+            for number, answer in zip(numbers, errand.value, strict=True):
+                outcomes[number] = OUTCOMES.get(answer, Outcome.PUBLISHED)
         await self._tell_owners(changes, errands)
         return outcomes
 
-    async def _tell_owners(self, changes: Sequence[Change], errands: Sequence[Errand]) -> None:
+    async def _tell_owners(self, changes: Sequence[Change], errands: Iterable[tuple[Errand, Sequence[int]]]) -> None:
         """Tell what was stored where its slot is moving to; until it has moved, everyone listens where it comes from."""
         telling = [
-            Errand(errand.key, ("SPUBLISH", errand.key, message_of(change.state, int(errand.value))))
-            for change, errand in zip(changes, errands, strict=True)
-            if errand.aside and int(errand.value) > 0
+            Errand(errand.key, ("SPUBLISH", errand.key, message_of(changes[number].state, int(answer))))
+            for errand, numbers in errands
+            for number, answer in zip(numbers, errand.value, strict=True)
+            if errand.aside and answer not in OUTCOMES
         ]
         if telling:
             await run(self._nodes, telling)
@@ -136,27 +153,27 @@ class Channel:
         await self._redis.aclose()
 
 
-def _arguments(change: Change, tell: str) -> tuple[Word, ...]:
-    state = change.state
-    assert state.version  # noqa: S101 - what comes out of the stream has one
-    return (
-        "EVALSHA",
-        PUBLISH_SHA,
-        2,
-        latest_key(change.user_id, state.job_id),
-        changed_key(change.user_id),
-        tell,
-        channel_of(change.user_id),
-        str(state.version.epoch),
-        str(state.version.sequence),
-        head_of(state),
-        state.data,
-        state.job_id,
-        KEEP,
-    )
+def _batches(changes: Sequence[Change]) -> list[tuple[str, list[int]]]:
+    """Return the numbers of the changes by user, in order: a user's keys share a hash slot, and go in one call."""
+    batches: list[tuple[str, list[int]]] = []
+    open_batches: dict[str, list[int]] = {}
+    for number, change in enumerate(changes):
+        batch = open_batches.get(change.user_id)
+        if batch is None or len(batch) == BATCH:
+            batch = open_batches[change.user_id] = []
+            batches.append((change.user_id, batch))
+        batch.append(number)
+    return batches
 
 
-def _outcome(answer: int) -> Outcome:
-    if answer > 0:
-        return Outcome.PUBLISHED
-    return Outcome.REPEATED if answer == 0 else Outcome.OLDER
+def _arguments(user_id: str, changes: Sequence[Change], tell: str) -> tuple[Word, ...]:
+    """Return one script call as Redis takes it, see publish.lua."""
+    prefix = _prefix(user_id)
+    words: list[Word] = ["EVALSHA", PUBLISH_SHA, len(changes) + 1, f"{prefix}:changed"]
+    words += [f"{prefix}:job:{change.state.job_id}" for change in changes]
+    words += [tell, prefix, KEEP]
+    for change in changes:
+        state = change.state
+        assert state.version  # noqa: S101 - what is published has one
+        words += (str(state.version.epoch), str(state.version.sequence), head_of(state), state.data, state.job_id)
+    return tuple(words)

@@ -26,20 +26,17 @@ from botocore.utils import get_environ_proxies
 from msgspec import DecodeError, Struct, field, json
 from yarl import URL
 
-from streams.errors import SettingsRefused, TableUnavailable
+from streams.errors import SettingsRefused, TableUnavailable, Throttled
 
 T = TypeVar("T")
 
 # Error codes that ask for another try: https://docs.aws.amazon.com/amazondynamodb, "Error handling with DynamoDB".
-PASSING = frozenset({
-    "InternalServerError",
+PASSING = frozenset({"InternalServerError", "ServiceUnavailable", "TransactionInProgressException", "RequestTimeout"})
+THROTTLING = frozenset({
     "LimitExceededException",
     "ProvisionedThroughputExceededException",
     "RequestLimitExceeded",
-    "ServiceUnavailable",
     "ThrottlingException",
-    "TransactionInProgressException",
-    "RequestTimeout",
 })  # fmt: skip
 OK = 200
 SERVER_ERROR = 500
@@ -217,6 +214,15 @@ def _refusal(operation: str, status: int, content: bytes) -> Exception:
     code = told.kind.rpartition("#")[2] or str(status)
     told_error = {"Code": code, "Message": told.message or told.capital}
     error = ClientError({"Error": told_error, "ResponseMetadata": {"HTTPStatusCode": status}}, operation)  # type: ignore[typeddict-item]
+    return named(error, operation)
+
+
+def named(error: ClientError, operation: str) -> Exception:
+    """Return TableUnavailable or Throttled for what asks for another try, the error itself for what does not."""
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    code = error.response["Error"]["Code"]
+    if code in THROTTLING:
+        return Throttled(f"{operation}: {error}")
     if code in PASSING or status >= SERVER_ERROR:
-        return TableUnavailable(str(error))
+        return TableUnavailable(f"{operation}: {error}")
     return error
