@@ -1,26 +1,28 @@
 """`python -m api`: serve the list, the streams and the page."""
 
 import asyncio
+import gc
 import os
 import sys
-from functools import partial
 
 import structlog
 import uvloop
 
 from api.app import create_app
 from api.auth import Authenticate, authenticator
-from api.hub import Hub
+from api.hub import Hub, Limits
+from api.metrics import HubCollector, show
 from api.server import server_for
 from api.truth import Truth
 from streams import dynamodb
 from streams.channel import Channel, connect_redis
 from streams.errors import HeadwayError
+from streams.listing import Listing
 from streams.log import configure_logging
 from streams.settings import Settings, settings_from
 from streams.table import Table
 
-THREADS = 16  # calls of DynamoDB under way at once
+CONNECTIONS = 32  # calls of DynamoDB under way at once
 FEED_WITHIN = 2.0  # seconds that the start waits for Redis; without it the streams begin stale
 
 log = structlog.get_logger()
@@ -39,19 +41,30 @@ def main() -> None:
 
 async def serve(settings: Settings, authenticate: Authenticate) -> None:
     """Connect, serve until SIGTERM, close."""
-    tables = dynamodb.connect("dynamodb", os.environ, THREADS)
+    tables = dynamodb.connect("dynamodb", os.environ, CONNECTIONS)
     redis = connect_redis(settings.redis_url)
     channel = Channel(redis)
     table = Table(tables, settings.table)
+    limits = Limits(settings.streams_per_user, settings.streams_per_process)
     try:
-        async with Hub(redis, Truth(table, channel)).running() as hub:
+        async with Hub(redis, Truth(table, channel), limits).running() as hub:
+            show(HubCollector(hub.counts, lambda: hub.streams, lambda: hub.is_whole))
             await hub.until_whole(FEED_WITHIN)
-            server = server_for(create_app(settings, authenticate, table, hub), hub, settings.host, settings.port)
+            _spare_the_collector()
+            app = create_app(settings, authenticate, table, Listing(tables, settings.table), hub)
+            server = server_for(app, hub.drain, settings.host, settings.port)
             log.info("api starts", host=settings.host, port=settings.port)
             await server.serve()
     finally:
         await channel.close()
-        await asyncio.get_running_loop().run_in_executor(None, partial(tables.close))
+        await tables.close()
+
+
+def _spare_the_collector() -> None:
+    """Keep full collections from walking what stays, and all streams, again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 if __name__ == "__main__":

@@ -9,13 +9,23 @@ from typing import Any
 
 import jwt
 from litestar.connection import ASGIConnection
+from msgspec import Struct
 
 from api.errors import CallerUnknown
 from streams.errors import SettingsRefused
 from streams.settings import Settings
 
 Connection = ASGIConnection[Any, Any, Any, Any]
-Authenticate = Callable[[Connection], Awaitable[str]]
+
+
+class Caller(Struct, frozen=True):
+    """Who asks, and when the token that says so ends (Unix seconds)."""
+
+    user_id: str
+    expires: int | None = None
+
+
+Authenticate = Callable[[Connection], Awaitable[Caller]]
 
 BY_SECRET = ("HS256",)
 BY_JWKS = ("RS256", "ES256")
@@ -35,8 +45,8 @@ def authenticator(settings: Settings) -> Authenticate:
 
 
 def _everyone(user_id: str) -> Authenticate:
-    async def authenticate(_: Connection) -> str:
-        return user_id
+    async def authenticate(_: Connection) -> Caller:
+        return Caller(user_id)
 
     return authenticate
 
@@ -52,7 +62,7 @@ def _by_token(settings: Settings) -> Authenticate:
             return await asyncio.to_thread(keys.get_signing_key_from_jwt, token), BY_JWKS
         raise jwt.InvalidAlgorithmError(f"the token is signed with {algorithm}, which is not accepted")
 
-    async def authenticate(connection: Connection) -> str:
+    async def authenticate(connection: Connection) -> Caller:
         token = _token(connection, settings.auth_cookie)
         try:
             key, algorithms = await key_and_algorithms(token)
@@ -67,7 +77,7 @@ def _by_token(settings: Settings) -> Authenticate:
             )
         except jwt.PyJWTError as error:
             raise CallerUnknown(f"the token does not hold: {error}") from error
-        return _user_id(claims)
+        return Caller(_user_id(claims), int(claims["exp"]))
 
     return authenticate
 

@@ -3,6 +3,7 @@
 HeadwayError
 ├── JobNotFound           no such job, or someone else's
 ├── CallerUnknown         no token, or one that does not hold
+├── TooManyStreams        the user, or this process, has as many as it may
 └── ParameterRefused      a part of the request is not what is allowed
 """
 
@@ -15,6 +16,14 @@ class JobNotFound(HeadwayError):
 
 class CallerUnknown(HeadwayError):
     """The request carries no token, or one that does not hold."""
+
+
+class TooManyStreams(HeadwayError):
+    """The user, or this process, has as many streams open as it may."""
+
+    def __init__(self, detail: str, *, of_user: bool) -> None:
+        super().__init__(detail)
+        self.of_user = of_user
 
 
 class ParameterRefused(HeadwayError):

@@ -8,54 +8,75 @@ settles it. After the feed was broken, everything watched is read again.
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Collection, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine
+from contextlib import asynccontextmanager, suppress
+from math import inf
+from typing import Any
 
 import structlog
+from msgspec import Struct, structs
 from redis.asyncio import Redis
 
-from api.audience import Audience, Watch
-from api.errors import JobNotFound
-from api.frames import BYE, PING, position_of
+from api.audience import Audience
+from api.auth import Caller
+from api.errors import JobNotFound, TooManyStreams
+from api.frames import BYE, position_of
 from api.mailbox import Mailbox, Slot, Slots
-from api.truth import Snapshot, Truth
-from streams.errors import ChannelUnavailable, TableUnavailable
+from api.metrics import Counts
+from api.reconcile import PASSING, Reconciler
+from api.truth import Truth
+from streams.channel import channel_of
+from streams.errors import ChannelUnavailable
 from streams.listener import Listener
 from streams.message import state_from_message
-from streams.state import deletion_of
-from streams.table import BATCH
 
 log = structlog.get_logger()
 
-PING_EVERY = 15.0
-LIFETIME = (480.0, 720.0)  # seconds: ten minutes, jittered, so that connections spread over processes
+LIFETIME = (480, 720)  # seconds: ten minutes, jittered, so that connections spread over processes
+DRAIN_WITHIN = 0.4  # seconds that a reader has to take its last frames
+DRAIN_LOOKS = 20
 RESYNC_JITTER = 0.5
-RESYNC_AGAIN = 1.0
-FIRST_RESYNC = 60.0  # how far a process that has heard nothing yet looks back
-SETTLE_AGAIN = 0.1
+READ_AGAIN = 1.0
+POLL_EVERY = 3.0  # seconds between two rounds of reading while nothing is heard
+LOOK_BACK = 70.0  # seconds before a break was noticed: the noticing itself, and clocks that differ by a minute
+HEARD_WITHIN = 1.0  # seconds that a reader waits for Redis before it is told what the table says
+
+
+class Limits(Struct, frozen=True):
+    """How many streams may be open."""
+
+    per_user: int
+    per_process: int
 
 
 class Hub:
     """All streams of one process."""
 
-    def __init__(self, redis: Redis, truth: Truth) -> None:
+    def __init__(self, redis: Redis, truth: Truth, limits: Limits) -> None:
+        self.counts = Counts()
         self._truth = truth
+        truth.has_redis = lambda: self.is_whole
+        self._limits = limits
         self._audiences: dict[bytes, Audience] = {}
         self._mailboxes: set[Mailbox] = set()
         self._listener = Listener(redis, self._hear, self._told)
+        self._reconciler = Reconciler(truth, self.spawn)
+        self._repair: asyncio.Task[None] | None = None
         self._tasks: asyncio.TaskGroup
-        self._position = 0  # the newest that was heard
+        self._running: set[asyncio.Task[None]] = set()
+        self._missing_since = time.time() - LOOK_BACK  # Unix seconds; what was published since may not have been heard
         self._draining = False
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Hub"]:
         """Listen and keep time until left."""
         async with asyncio.TaskGroup() as self._tasks:
-            own = [self._tasks.create_task(self._listener.run()), self._tasks.create_task(self._keep_time())]
+            self.spawn(self._listener.run())
+            self.spawn(self._keep_time())
             try:
                 yield self
             finally:
-                for task in own:
+                for task in self._running:
                     task.cancel()
 
     @property
@@ -74,81 +95,122 @@ class Hub:
         """Return the number of open streams."""
         return len(self._mailboxes)
 
-    def drain(self) -> None:
-        """End every stream, now and from now on: the process stops."""
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Start a task that the hub owns, and ends with itself."""
+        task = self._tasks.create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return task
+
+    async def drain(self) -> None:
+        """End every stream, now and from now on: the process stops. Who does not read is cut a moment later."""
         self._draining = True
-        for mailbox in self._mailboxes:
+        for mailbox in list(self._mailboxes):
             mailbox.end(BYE)
+        for _ in range(DRAIN_LOOKS):
+            if not self._mailboxes:
+                return
+            await asyncio.sleep(DRAIN_WITHIN / DRAIN_LOOKS)
+        for mailbox in list(self._mailboxes):
+            mailbox.cut()
 
-    @contextmanager
-    def slot(self, user_id: str, job_id: str, last_event_id: str) -> Iterator[tuple[Watch, Slot]]:
-        """Register a reader of one job; open_slot() fills it."""
-        slot = Slot(self._now(), _lifetime(), last_event_id)
-        with self._registered(user_id, slot) as audience:
-            watch = audience.watch(job_id)
-            watch.slots.add(slot)
-            try:
-                yield watch, slot
-            finally:
-                audience.leave(watch, slot)
+    def join(self, caller: Caller, job_id: str, last_event_id: str) -> Slot:
+        """Register a reader of one job until leave(); open() fills it. Raises TooManyStreams."""
+        audience = self._admit(caller.user_id)
+        lifetime, is_token = _lifetime(caller)
+        slot = Slot(audience.watch(job_id), lifetime, last_event_id, is_token=is_token)
+        slot.watch.slots.add(slot)
+        self._add(slot)
+        return slot
 
-    @contextmanager
-    def slots(self, user_id: str, statuses: Collection[str]) -> Iterator[tuple[Audience, Slots]]:
-        """Register a reader of all of a user's jobs; open_slots() fills it."""
-        slots = Slots(self._now(), _lifetime(), statuses)
-        with self._registered(user_id, slots) as audience:
-            audience.boxes.add(slots)
-            try:
-                yield audience, slots
-            finally:
-                audience.leave_all(slots)
+    def join_all(self, caller: Caller, statuses: Collection[str]) -> Slots:
+        """Register a reader of all of a user's jobs until leave_all(); open_all() fills it. Raises TooManyStreams."""
+        audience = self._admit(caller.user_id)
+        lifetime, is_token = _lifetime(caller)
+        slots = Slots(audience, lifetime, statuses, is_token=is_token)
+        audience.boxes.add(slots)
+        self._add(slots)
+        return slots
 
-    async def open_slot(self, watch: Watch, slot: Slot) -> bool:
+    def leave(self, slot: Slot) -> None:
+        """Take a reader of one job out."""
+        slot.watch.audience.leave(slot.watch, slot)
+        self._remove(slot, slot.watch.audience)
+
+    def leave_all(self, slots: Slots) -> None:
+        """Take a reader of all jobs out."""
+        slots.audience.leave_all(slots)
+        self._remove(slots, slots.audience)
+
+    async def open(self, slot: Slot) -> bool:
         """Read what is true now and hand it to the reader; return False if it knows already, and nothing will follow.
 
         Raises JobNotFound where the job does not exist or is someone else's, TableUnavailable.
         """
-        await self._heard(watch.audience)
+        watch = slot.watch
+        is_heard = await self._heard(watch.audience)
         shown = watch.event
         truth = await self._truth.of_one(watch.audience.user_id, watch.job_id)
         if truth is None:
             raise JobNotFound(watch.job_id)
         watch.believe(truth, shown)
-        self._settle_soon(watch)
-        if not self.is_whole:
-            slot.stale()
+        self._reconciler.settle_soon(watch)
+        if not is_heard:
+            self._say_stale(slot, watch.audience)
         return slot.open(watch.event) if watch.event else True
 
-    async def open_slots(self, audience: Audience, slots: Slots, last_event_id: str) -> None:
+    async def open_all(self, slots: Slots, last_event_id: str) -> None:
         """Read what is true now of all the user's jobs and hand it to the reader; raises TableUnavailable."""
-        await self._heard(audience)
+        audience = slots.audience
+        is_heard = await self._heard(audience)
         snapshot = await self._truth.of_user(audience.user_id, position_of(last_event_id))
-        self._hand_over(snapshot, audience, [slots])
-        if not self.is_whole:
-            slots.stale()
+        if not is_heard:
+            snapshot = structs.replace(snapshot, position=None)
+        self._reconciler.hand_over(snapshot, audience, [slots])
+        if not is_heard:
+            self._say_stale(slots, audience)
 
-    @contextmanager
-    def _registered(self, user_id: str, mailbox: Mailbox) -> Iterator[Audience]:
-        audience = Audience(user_id)
-        audience = self._audiences.setdefault(audience.channel, audience)
-        self._listener.listen(audience.channel)
+    def _admit(self, user_id: str) -> Audience:
+        channel = channel_of(user_id)
+        audience = self._audiences.get(channel)
+        self._refuse_too_many(audience)
+        if audience is None:
+            audience = self._audiences[channel] = Audience(user_id, channel)
+            self._listener.listen(channel)
+        audience.streams += 1
+        return audience
+
+    def _add(self, mailbox: Mailbox) -> None:
         self._mailboxes.add(mailbox)
         if self._draining:
             mailbox.end(BYE)
-        try:
-            yield audience
-        finally:
-            self._mailboxes.discard(mailbox)
-            self._close_if_empty(audience)
 
-    def _close_if_empty(self, audience: Audience) -> None:
-        if audience.is_empty and self._audiences.get(audience.channel) is audience:
+    def _remove(self, mailbox: Mailbox, audience: Audience) -> None:
+        self._mailboxes.discard(mailbox)
+        self.counts.conflated += mailbox.conflated
+        audience.streams -= 1
+        if not audience.streams:
             del self._audiences[audience.channel]
             self._listener.forget(audience.channel)
 
-    async def _heard(self, audience: Audience) -> None:
-        with suppress(ChannelUnavailable):  # Then the reader is told so, and gets what the table says.
-            await self._listener.heard(audience.channel)
+    def _refuse_too_many(self, audience: Audience | None) -> None:
+        if audience and audience.streams >= self._limits.per_user:
+            raise TooManyStreams(f"{audience.streams} streams of yours are open here; close one", of_user=True)
+        if len(self._mailboxes) >= self._limits.per_process:
+            raise TooManyStreams("too many streams are open here; another process may have room", of_user=False)
+
+    def _say_stale(self, mailbox: Mailbox, audience: Audience) -> None:
+        mailbox.stale()
+        if self.is_whole:  # Redis is slow, not away: no mending of all will come.
+            self.spawn(self._hear_late(audience))
+
+    async def _heard(self, audience: Audience) -> bool:
+        """Return whether everything of this user is heard from now on; if not, the reader is told what the table says."""
+        with suppress(ChannelUnavailable, TimeoutError):
+            async with asyncio.timeout(HEARD_WITHIN):
+                await self._listener.heard(audience.channel)
+                return True
+        return False
 
     def _hear(self, channel: bytes, message: bytes) -> None:
         audience = self._audiences.get(channel)
@@ -159,94 +221,64 @@ class Hub:
         except ValueError as error:
             log.error("message refused", channel=channel.decode(errors="replace"), reason=str(error))  # noqa: TRY400
             return
-        self._position = max(self._position, state.position)
+        self.counts.events += 1
         if watch := audience.hear(state):
-            self._settle_soon(watch)
-
-    def _settle_soon(self, watch: Watch) -> None:
-        if watch.doubtful and not watch.settling:
-            watch.settling = True
-            self._tasks.create_task(self._settle(watch))
-
-    async def _settle(self, watch: Watch) -> None:
-        while (asked := watch.doubtful) and watch.is_watched:
-            shown = watch.event
-            with suppress(TableUnavailable):
-                truth = await self._truth.of_one(watch.audience.user_id, watch.job_id)
-                watch.settle(truth or deletion_of(watch.job_id, asked.updated_at), shown, asked)
-            if watch.doubtful:
-                await asyncio.sleep(SETTLE_AGAIN)
-        watch.settling = False
+            self._reconciler.settle_soon(watch)
+        self.counts.took(max(0.0, time.time() - state.position / 1_000_000))
 
     def _told(self, whole: bool) -> None:
-        if whole:
-            self._tasks.create_task(self._resync())
-        else:
-            for mailbox in self._mailboxes:
+        if self._repair:
+            self._repair.cancel()
+        if not whole:
+            self._missing_since = min(self._missing_since, time.time() - LOOK_BACK)
+            for mailbox in list(self._mailboxes):
                 mailbox.stale()
+        self._repair = self.spawn(self._mend() if whole else self._poll())
 
-    async def _resync(self) -> None:
+    async def _mend(self) -> None:
         """Read again all that is watched: nobody knows what was published while the feed was broken."""
-        since = self._position or int(time.time() - FIRST_RESYNC) * 1_000_000
-        await asyncio.sleep(random.uniform(0, RESYNC_JITTER))  # noqa: S311 - jitter, no secret
-        while self.is_whole:
-            try:
-                await self._reread_slots()
-                await self._reread_boxes(since)
-            except TableUnavailable as error:
-                log.warning("resync waits", reason=str(error))
-                await asyncio.sleep(RESYNC_AGAIN)
-            else:
-                return
+        if self._mailboxes:
+            self.counts.resyncs += 1
+            await asyncio.sleep(random.uniform(0, RESYNC_JITTER))  # noqa: S311 - jitter, no secret
+            await self._persist(lambda: self._reconciler.mend(list(self._audiences.values()), self._since()))
+        self._missing_since = inf
 
-    async def _reread_slots(self) -> None:
-        watches = [w for audience in self._audiences.values() for w in audience.watches.values() if w.slots]
-        for start in range(0, len(watches), BATCH):
-            shown = {(w.audience.user_id, w.job_id): (w, w.event) for w in watches[start : start + BATCH]}
-            truths = await self._truth.of_many(list(shown))
-            for key, (watch, event) in shown.items():
-                watch.believe(truths[key], event)
-                self._settle_soon(watch)
-                self._say_live(watch)
-
-    def _say_live(self, watch: Watch) -> None:
-        for slot in watch.slots:
-            slot.live()
-            if watch.event:
-                slot.put(watch.event)
-
-    async def _reread_boxes(self, since: int) -> None:
-        for audience in list(self._audiences.values()):
-            if boxes := list(audience.boxes):
-                self._hand_over(await self._truth.of_user(audience.user_id, since), audience, boxes)
-
-    def _hand_over(self, snapshot: Snapshot, audience: Audience, boxes: list[Slots]) -> None:
-        watches = {state.job_id: audience.watch(state.job_id) for state in snapshot.states}
-        for state in snapshot.states:
-            watches[state.job_id].offer(state)
-        for watch in watches.values():
-            self._settle_soon(watch)
-        events = [watch.event for watch in watches.values() if watch.event]
-        for box in boxes:
-            told = [event for event in events if event.state.job_id in snapshot.changed or box.opens_with(event.state)]
-            box.open(told, snapshot.position)
-
-    async def _keep_time(self) -> None:
-        """One clock for all connections: pings, and the end of those that are old."""
+    async def _poll(self) -> None:
+        """While the feed is broken, let bars move by the table, slower."""
         while True:
-            await asyncio.sleep(1)
-            now = self._now()
-            for mailbox in self._mailboxes:
-                if now >= mailbox.expires:
-                    mailbox.end()
-                elif now - mailbox.sent_at >= PING_EVERY:
-                    mailbox.sent_at = now
-                    mailbox.notice(PING)
+            await asyncio.sleep(POLL_EVERY)
+            await self._persist(lambda: self._reconciler.poll(list(self._audiences.values())))
+
+    async def _hear_late(self, audience: Audience) -> None:
+        """Tell readers of one user what they missed before Redis let them listen."""
+        since = int(time.time() - LOOK_BACK) * 1_000_000
+        with suppress(ChannelUnavailable):  # Then all is read again when the feed is back.
+            await self._listener.heard(audience.channel)
+            await self._persist(lambda: self._reconciler.mend([audience], since))
+
+    def _since(self) -> int:
+        return int(min(self._missing_since, time.time() - LOOK_BACK)) * 1_000_000
 
     @staticmethod
-    def _now() -> float:
-        return asyncio.get_running_loop().time()
+    async def _persist(read: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            try:
+                return await read()
+            except PASSING as error:
+                log.warning("reading again waits", reason=str(error))
+                await asyncio.sleep(READ_AGAIN)
+
+    async def _keep_time(self) -> None:
+        """One clock for all connections: a tick a second, for pings, age and tokens."""
+        while True:
+            await asyncio.sleep(1)
+            self.counts.stale_seconds += not self.is_whole
+            for mailbox in list(self._mailboxes):
+                mailbox.tick()
 
 
-def _lifetime() -> float:
-    return random.uniform(*LIFETIME)  # noqa: S311 - jitter, no secret
+def _lifetime(caller: Caller) -> tuple[int, bool]:
+    """Return how many seconds a stream may last, and whether it is the caller's token that ends it."""
+    age = random.randint(*LIFETIME)  # noqa: S311 - jitter, no secret
+    left = age if caller.expires is None else max(0, caller.expires - int(time.time()))
+    return min(age, left), left < age

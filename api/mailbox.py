@@ -1,42 +1,88 @@
-"""What waits for one connection: never a queue, only the newest state of each job that it watches."""
+"""What waits for one connection: never a queue, only the newest state of each job that it watches.
 
-import asyncio
-from collections.abc import Collection, Iterable
+A mailbox does no I/O. It rings when there is something to take; whoever sends takes it when it can. Time
+comes from the hub's one clock, a tick a second.
+"""
+
+import random
+from collections.abc import Callable, Collection, Iterable
+from typing import TYPE_CHECKING
 
 from api import frames
 from api.frames import Event
 from streams.state import State
 
+if TYPE_CHECKING:
+    from api.audience import Audience, Watch
+
+PING_EVERY = 15  # ticks without anything else
+WARN_BEFORE = 30  # ticks before a token ends
+BLOCKED_FOR = 5  # ticks that a client may refuse to read
+
+
+def _unheard() -> None:
+    """Nobody sends from this mailbox yet, or any more."""
+
 
 class Mailbox:
-    """The part that all connections share: being woken, notices, and the end."""
+    """The part that all connections share: ringing, notices, time, and the end."""
 
-    __slots__ = ("_ending", "_notices", "_stale", "_waiting", "ended", "expires", "sent_at")
+    __slots__ = (
+        "_blocked",
+        "_idle",
+        "_is_token",
+        "_left",
+        "_notices",
+        "_stale",
+        "conflated",
+        "cut",
+        "ended",
+        "ending",
+        "is_blocked",
+        "ring",
+    )
 
-    def __init__(self, now: float, lifetime: float) -> None:
-        self.sent_at = now  # loop time
-        self.expires = now + lifetime
+    def __init__(self, lifetime: int, *, is_token: bool = False) -> None:
+        """`lifetime` is in ticks; `is_token` says that it is the caller's token that ends then."""
+        self.ring: Callable[[], None] = _unheard
+        self.cut: Callable[[], None] = _unheard  # drops a connection whose client does not read
+        self.is_blocked = False  # nothing can be sent now
+        self.conflated = 0  # states that a newer one replaced before they were taken
+        self.ending = False
         self.ended = False
-        self._ending = False
+        self._blocked = 0  # ticks
+        self._left = lifetime
+        self._is_token = is_token
+        self._idle = random.randrange(PING_EVERY)  # noqa: S311 - jitter: those who came together ping apart
         self._stale = False  # to be told, after the states that came before
         self._notices = b""
-        self._waiting: asyncio.Future[None] | None = None
 
-    async def take(self) -> bytes:
-        """Wait for something to send; `ended` says afterwards whether it is the last."""
-        while not (waiting := self._collect()):
-            if self._ending:
-                self.ended = True
-                return b""
-            self._waiting = asyncio.get_running_loop().create_future()
-            await self._waiting
-        self.ended = self.ended or self._ending
+    def take(self) -> bytes:
+        """Return what waits to be sent; `ended` says afterwards that the stream ends behind it."""
+        self._idle = 0
+        waiting = self._collect()
+        self.ended = self.ended or self.ending
         return waiting
+
+    def tick(self) -> None:
+        """Let a second pass."""
+        self._left -= 1
+        self._idle += 1
+        self._blocked = self._blocked + 1 if self.is_blocked or self.ended else 0
+        if self._blocked >= BLOCKED_FOR:
+            self.cut()
+        elif self._left <= 0:
+            self.end()
+        elif self._is_token and self._left == WARN_BEFORE:
+            self.notice(frames.EXPIRING)
+        elif self._idle >= PING_EVERY:
+            self._idle = 0
+            self.notice(frames.PING)
 
     def stale(self) -> None:
         """Tell that nothing can be heard at the moment."""
         self._stale = True
-        self._wake()
+        self.ring()
 
     def live(self) -> None:
         """Forget to tell what is over already."""
@@ -45,38 +91,41 @@ class Mailbox:
     def notice(self, frame: bytes) -> None:
         """Send a frame that is no state."""
         self._notices += frame
-        self._wake()
+        self.ring()
 
     def end(self, farewell: bytes = b"") -> None:
         """Send what waits, then end the stream."""
         self._notices += farewell
-        self._ending = True
-        self._wake()
+        self.ending = True
+        self.ring()
+
+    def close(self) -> None:
+        """Forget who sends: nobody is there any more."""
+        self.ended = True
+        self.ring = self.cut = _unheard
 
     def _collect(self) -> bytes:
         notices, self._notices = self._notices, b""
         stale, self._stale = self._stale, False
         return notices + frames.STALE if stale else notices
 
-    def _wake(self) -> None:
-        if self._waiting and not self._waiting.done():
-            self._waiting.set_result(None)
-
 
 class Slot(Mailbox):
     """A reader of one job."""
 
-    __slots__ = ("_event", "_known")
+    __slots__ = ("_event", "_known", "watch")
 
-    def __init__(self, now: float, lifetime: float, known_id: str) -> None:
-        super().__init__(now, lifetime)
+    def __init__(self, watch: "Watch", lifetime: int, known_id: str, *, is_token: bool = False) -> None:
+        super().__init__(lifetime, is_token=is_token)
+        self.watch = watch
         self._event: Event | None = None
         self._known = known_id  # what the client told that it has seen last
 
     def put(self, event: Event) -> None:
         """Send this state unless a newer one comes first."""
+        self.conflated += self._event is not None
         self._event = event
-        self._wake()
+        self.ring()
 
     def open(self, event: Event) -> bool:
         """Begin with this state unless the client knows it; return whether there is anything to wait for."""
@@ -97,10 +146,14 @@ class Slot(Mailbox):
 class Slots(Mailbox):
     """A reader of all jobs of a user, or of those in some statuses."""
 
-    __slots__ = ("_events", "_statuses")
+    __slots__ = ("_events", "_statuses", "audience", "is_open")
 
-    def __init__(self, now: float, lifetime: float, statuses: Collection[str]) -> None:
-        super().__init__(now, lifetime)
+    def __init__(
+        self, audience: "Audience", lifetime: int, statuses: Collection[str], *, is_token: bool = False
+    ) -> None:
+        super().__init__(lifetime, is_token=is_token)
+        self.audience = audience
+        self.is_open = False
         self._statuses = frozenset(statuses)
         self._events: dict[str, Event] = {}
 
@@ -109,17 +162,33 @@ class Slots(Mailbox):
 
         Behind: positions must rise, or a connection that breaks in between would lose what it skipped.
         """
-        self._events.pop(event.state.job_id, None)
+        self.conflated += self._events.pop(event.state.job_id, None) is not None
         self._events[event.state.job_id] = event
-        self._wake()
+        self.ring()
+
+    def tell(self, before: State | None, event: Event, *, heard: bool) -> None:
+        """Take a change of a job if it is wanted; while this reader is opening only what was `heard` live.
+
+        A job that waits to be told is always replaced: an older state must not be sent in its place.
+        """
+        wanted = (heard or self.is_open) and self.wants(before, event.state)
+        if wanted or event.state.job_id in self._events:
+            self.put(event)
 
     def open(self, events: Iterable[Event], position: int | None) -> None:
-        """Begin with these states, before what came meanwhile; then say that, and how far, all has been told."""
+        """Begin with these states, before what came meanwhile; then say that, and how far, all has been told.
+
+        Without a position the feed is broken, and what is said is that.
+        """
         meanwhile = self._events
         before = {event.state.job_id: event for event in sorted(events, key=lambda event: event.state.position)}
         self._events = {job_id: event for job_id, event in before.items() if job_id not in meanwhile} | meanwhile
+        self.is_open = True
         self.live()
-        self.notice(frames.live(position))
+        if position is None:
+            self.stale()
+        else:
+            self.notice(frames.live(position))
 
     def wants(self, before: State | None, now: State) -> bool:
         """Whether a change is told: also when a job leaves the wanted statuses, or may have."""

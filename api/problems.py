@@ -7,9 +7,9 @@ from botocore.exceptions import ClientError
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.types import ExceptionHandlersMap
-from msgspec import Struct
 
-from api.errors import CallerUnknown, JobNotFound, ParameterRefused
+from api.errors import CallerUnknown, JobNotFound, ParameterRefused, TooManyStreams
+from api.problem import Problem
 from streams.errors import TableUnavailable
 
 log = structlog.get_logger()
@@ -20,20 +20,12 @@ TITLES = {
     400: "Bad request",
     401: "Unauthorized",
     404: "Not found",
+    429: "Too many requests",
     500: "Internal server error",
     503: "Service unavailable",
 }
 RETRY_AFTER = "2"  # seconds
-
-
-class Problem(Struct, frozen=True, omit_defaults=True):
-    """What went wrong with a request, as RFC 9457 wants it told."""
-
-    title: str
-    status: int
-    detail: str
-    parameter: str | None = None
-    allowed: str | None = None
+STREAMS_RETRY_AFTER = "30"
 
 
 def problem(status: int, detail: str, headers: dict[str, str] | None = None, **more: str) -> Response[Problem]:
@@ -52,6 +44,10 @@ def _caller_unknown(_: AnyRequest, error: CallerUnknown) -> Response[Problem]:
 
 def _parameter_refused(_: AnyRequest, error: ParameterRefused) -> Response[Problem]:
     return problem(400, str(error), parameter=error.parameter, allowed=error.allowed)
+
+
+def _too_many_streams(_: AnyRequest, error: TooManyStreams) -> Response[Problem]:
+    return problem(429 if error.of_user else 503, str(error), {"Retry-After": STREAMS_RETRY_AFTER})
 
 
 def _unavailable(_: AnyRequest, error: TableUnavailable) -> Response[Problem]:
@@ -79,6 +75,7 @@ HANDLERS: ExceptionHandlersMap = {
     JobNotFound: _job_not_found,
     CallerUnknown: _caller_unknown,
     ParameterRefused: _parameter_refused,
+    TooManyStreams: _too_many_streams,
     TableUnavailable: _unavailable,
     ClientError: _unexpected,
     ValidationException: _validation,

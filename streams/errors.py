@@ -6,6 +6,7 @@ HeadwayError
 ├── TableUnfit            the jobs table is missing, or lacks its stream or index
 ├── TableUnavailable      DynamoDB did not answer: worth another try
 │   └── Throttled         DynamoDB asked for less load: worth another try, later
+├── ListTooLong           what a list asks for lies beyond what one request may read
 ├── ChannelUnavailable    Redis did not answer: worth another try
 ├── PositionExpired       a shard iterator is too old, a new one is needed
 ├── RecordsTrimmed        the stream no longer holds the records that were asked for
@@ -36,6 +37,10 @@ class TableUnavailable(HeadwayError):
 
 class Throttled(TableUnavailable):
     """DynamoDB asked for less load; the same call may succeed later."""
+
+
+class ListTooLong(HeadwayError):
+    """What a list asks for lies beyond what one request may read."""
 
 
 class ChannelUnavailable(HeadwayError):

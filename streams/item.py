@@ -14,6 +14,7 @@ from streams.job import Job
 
 T = TypeVar("T")
 
+SHOWN = 100  # characters of what was refused
 LARGEST = 2**53  # beyond it neither JavaScript nor JSON keeps every integer
 
 
@@ -92,7 +93,7 @@ def _required(item: Item, name: str, value: T | None) -> T:
     if value is None or value == "":
         found = getattr(item, name)
         job_id = item.job_id.s if item.job_id else None
-        raise ItemRefused(f"item {job_id!r}: {name} is {found or 'missing'}, and a job needs one")
+        raise ItemRefused(f"item {str(job_id)[:SHOWN]!r}: {name} is {str(found or 'missing')[:SHOWN]}, a job needs one")
     return value
 
 
@@ -125,3 +126,8 @@ def _number(attribute: Attribute) -> int | float | None:
     if not number.is_finite() or number.copy_abs() > LARGEST:  # abs() itself overflows
         return None
     return int(number) if number == number.to_integral_value() else float(number)
+
+
+def time_of(attribute: Attribute) -> int | None:
+    """Read a time as that of a job is read: whole Unix seconds, None where it is no number."""
+    return _whole(attribute)

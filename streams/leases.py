@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 from botocore.exceptions import ClientError
-from msgspec import Raw, Struct, field, json
+from msgspec import Struct, field
 
 from streams.dynamodb import DynamoDB
 from streams.item import Attribute
@@ -48,7 +48,7 @@ class _Row(Struct, frozen=True):
 
 class _Rows(Struct, frozen=True, rename="pascal"):
     items: list[_Row]
-    last_evaluated_key: Raw | None = None
+    last_evaluated_key: dict[str, Any] | None = None
 
 
 class _Found(Struct, frozen=True, rename="pascal"):
@@ -81,7 +81,7 @@ class Leases:
             leases.update({row.shard.s or "": row.lease() for row in rows.items})
             if rows.last_evaluated_key is None:
                 return leases
-            parameters["ExclusiveStartKey"] = json.decode(rows.last_evaluated_key)
+            parameters["ExclusiveStartKey"] = rows.last_evaluated_key
 
     async def get(self, shard_id: str) -> Lease | None:
         """Return the lease as it is now (a consistent read), None where there is none."""

@@ -8,7 +8,7 @@ import zlib
 from collections.abc import AsyncIterator
 from typing import Any
 
-from msgspec import Raw, Struct, json
+from msgspec import Struct
 
 from streams.dynamodb import DynamoDB
 from streams.item import Attribute
@@ -45,7 +45,7 @@ class _Row(Struct, frozen=True):
 
 class _Rows(Struct, frozen=True, rename="pascal"):
     items: list[_Row]
-    last_evaluated_key: Raw | None = None
+    last_evaluated_key: dict[str, Any] | None = None
 
 
 class _Nothing(Struct, frozen=True):
@@ -85,7 +85,7 @@ class ParkedRecords:
                 yield row.parked()
             if rows.last_evaluated_key is None:
                 return
-            parameters["ExclusiveStartKey"] = json.decode(rows.last_evaluated_key)
+            parameters["ExclusiveStartKey"] = rows.last_evaluated_key
 
     async def remove(self, record: Parked) -> None:
         """Forget a record."""

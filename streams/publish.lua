@@ -1,7 +1,7 @@
 -- Store states and tell them, each only if it is newer than the one stored. All are of one user.
 -- KEYS: the user's changed jobs (sorted set by position), then each job's latest state (hash)
 -- ARGV: publish command, channel, seconds to keep, then for each job: epoch, sequence, head, data, job id
--- Returns for each job: published; same: this very version is stored; older: a newer one is; refused: the key holds no state.
+-- Returns for each job: its position where it was published; same: this very version is stored; older: a newer one is; refused: the key holds no state.
 
 local command, channel, keep = ARGV[1], ARGV[2], tonumber(ARGV[3])
 
@@ -42,7 +42,7 @@ for number = 2, #KEYS do
     redis.call(command, channel, head .. ' ' .. written .. '\n' .. data)
     changed[#changed + 1] = written
     changed[#changed + 1] = ARGV[at + 4]
-    outcomes[number - 1] = 'published'
+    outcomes[number - 1] = written
     position = position + 1
   end
 end

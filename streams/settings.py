@@ -32,8 +32,11 @@ class Settings(Struct, frozen=True, kw_only=True):
     auth_issuer: str | None = None
     auth_audience: str | None = None
     auth_cookie: str = "__Host-session"
+    cursor_secret: str | None = None
     dev_user: str | None = None
     cors_origins: tuple[str, ...] = ()
+    streams_per_user: int = 100
+    streams_per_process: int = 20_000
     media_dir: str | None = None
     metrics_port: int = 9100
     log_level: str = "info"
@@ -48,6 +51,8 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         "redis_url": _redis_url,
         "port": _port,
         "metrics_port": _port,
+        "streams_per_user": _count,
+        "streams_per_process": _count,
         "auth_jwks_url": _http_url,
         "cors_origins": _origins,
         "log_level": _one_of(LOG_LEVELS),
@@ -84,6 +89,12 @@ def _table(text: str) -> str:
     if not TABLE_NAME.fullmatch(text):
         raise ValueError("a table name has 3 to 255 of the characters A-Z a-z 0-9 _ . -")
     return text
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise ValueError("it is a whole number above 0")
+    return int(text)
 
 
 def _redis_url(text: str) -> str:

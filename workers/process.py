@@ -82,8 +82,8 @@ async def relay_parts(settings: Settings) -> AsyncIterator[Callable[[], Awaitabl
         yield connect
     finally:
         await channel.close()
-        tables.close()
-        streams.close()
+        await tables.close()
+        await streams.close()
 
 
 class _Described(Struct, frozen=True, rename="pascal"):

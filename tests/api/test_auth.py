@@ -61,26 +61,30 @@ async def refused(authenticate: Authenticate, connection: Connection) -> str:
     return str(error.value)
 
 
+async def user_of(authenticate: Authenticate, connection: Connection) -> str:
+    return (await authenticate(connection)).user_id
+
+
 async def test_the_caller_is_the_tokens_sub() -> None:
-    assert await BY_SECRET(bearer(secret_token())) == "user_7"
+    assert await user_of(BY_SECRET, bearer(secret_token())) == "user_7"
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "Bearer  "])
 async def test_the_scheme_may_be_written_in_any_case(scheme: str) -> None:
-    assert await BY_SECRET(request(authorization=f"{scheme} {secret_token()}")) == "user_7"
+    assert await user_of(BY_SECRET, request(authorization=f"{scheme} {secret_token()}")) == "user_7"
 
 
 async def test_a_browser_sends_the_token_in_the_cookie() -> None:
-    assert await BY_SECRET(request(cookie=f"theme=dark; __Host-session={secret_token()}")) == "user_7"
+    assert await user_of(BY_SECRET, request(cookie=f"theme=dark; __Host-session={secret_token()}")) == "user_7"
     named = authenticator(Settings(auth_secret=SECRET, auth_cookie="__Secure-token"))
-    assert await named(request(cookie=f"__Secure-token={secret_token()}")) == "user_7"
+    assert await user_of(named, request(cookie=f"__Secure-token={secret_token()}")) == "user_7"
     assert "neither" in await refused(named, request(cookie=f"__Host-session={secret_token()}"))
 
 
 @pytest.mark.parametrize("authorization", ["", "Bearer", "Bearer ", "Basic dTpw", "token"])
 async def test_a_header_without_a_bearer_token_leaves_it_to_the_cookie(authorization: str) -> None:
     cookie = f"__Host-session={secret_token()}"
-    assert await BY_SECRET(request(authorization=authorization, cookie=cookie)) == "user_7"
+    assert await user_of(BY_SECRET, request(authorization=authorization, cookie=cookie)) == "user_7"
     assert "neither" in await refused(BY_SECRET, request(authorization=authorization))
 
 
@@ -91,7 +95,7 @@ async def test_a_bad_bearer_token_is_not_made_good_by_the_cookie() -> None:
 
 async def test_the_bearer_token_outranks_the_cookie() -> None:
     cookie = f"__Host-session={secret_token(sub='somebody else')}"
-    assert await BY_SECRET(request(authorization=f"Bearer {secret_token()}", cookie=cookie)) == "user_7"
+    assert await user_of(BY_SECRET, request(authorization=f"Bearer {secret_token()}", cookie=cookie)) == "user_7"
 
 
 @pytest.mark.parametrize(
@@ -124,7 +128,7 @@ async def test_a_token_without_a_user_or_an_end_is_refused(lacking: str) -> None
 
 async def test_a_token_outlives_its_end_by_no_more_than_clocks_differ() -> None:
     now = int(time.time())
-    assert await BY_SECRET(bearer(secret_token(exp=now - 3))) == "user_7"
+    assert await user_of(BY_SECRET, bearer(secret_token(exp=now - 3))) == "user_7"
     await refused(BY_SECRET, bearer(secret_token(exp=now - 60)))
 
 
@@ -172,17 +176,17 @@ def test_any_token_at_all_is_refused_and_nothing_worse(token: str) -> None:
 )
 async def test_audience_and_issuer_are_checked_where_they_are_set(more: dict[str, Any], holds: bool) -> None:
     strict = authenticator(Settings(auth_secret=SECRET, auth_audience="headway", auth_issuer="https://issuer"))
-    assert await BY_SECRET(bearer(secret_token(**more))) == "user_7"
+    assert await user_of(BY_SECRET, bearer(secret_token(**more))) == "user_7"
     if holds:
-        assert await strict(bearer(secret_token(**more))) == "user_7"
+        assert await user_of(strict, bearer(secret_token(**more))) == "user_7"
     else:
         await refused(strict, bearer(secret_token(**more)))
 
 
 async def test_tokens_of_an_issuer_are_checked_by_its_published_keys(jwks_url: str) -> None:
     by_keys = authenticator(Settings(auth_jwks_url=jwks_url))
-    assert await by_keys(bearer(signed(claims()))) == "user_7"
-    assert await by_keys(bearer(signed(claims(), EC_KEY, "ES256", "ec"))) == "user_7"
+    assert await user_of(by_keys, bearer(signed(claims()))) == "user_7"
+    assert await user_of(by_keys, bearer(signed(claims(), EC_KEY, "ES256", "ec"))) == "user_7"
 
 
 async def test_tokens_that_the_published_keys_did_not_sign_are_refused(jwks_url: str) -> None:
@@ -205,8 +209,8 @@ async def test_a_public_key_is_no_secret(jwks_url: str, secret: str | None) -> N
 
 async def test_a_secret_and_published_keys_may_both_be_set(jwks_url: str) -> None:
     both = authenticator(Settings(auth_jwks_url=jwks_url, auth_secret=SECRET))
-    assert await both(bearer(secret_token())) == "user_7"
-    assert await both(bearer(signed(claims()))) == "user_7"
+    assert await user_of(both, bearer(secret_token())) == "user_7"
+    assert await user_of(both, bearer(signed(claims()))) == "user_7"
 
 
 async def test_without_a_secret_no_hs256_token_holds(jwks_url: str) -> None:
@@ -214,9 +218,14 @@ async def test_without_a_secret_no_hs256_token_holds(jwks_url: str) -> None:
 
 
 async def test_the_dev_user_needs_no_token() -> None:
-    assert await authenticator(Settings(dev_user="me", auth_secret=SECRET))(request()) == "me"
+    assert await user_of(authenticator(Settings(dev_user="me", auth_secret=SECRET)), request()) == "me"
 
 
 def test_where_nobody_could_be_let_in_the_start_is_refused() -> None:
     with pytest.raises(SettingsRefused, match="HEADWAY_AUTH_SECRET"):
         authenticator(Settings())
+
+
+async def test_when_a_token_ends_is_known() -> None:
+    assert (await BY_SECRET(bearer(secret_token(exp=4_000_000_000)))).expires == 4_000_000_000
+    assert (await authenticator(Settings(dev_user="me"))(request())).expires is None

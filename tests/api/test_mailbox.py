@@ -1,15 +1,16 @@
-import asyncio
-
 import pytest
 from msgspec import structs
 
 from api import frames
+from api.audience import Audience
 from api.frames import Event
 from api.mailbox import Mailbox, Slot, Slots
 from streams.job import Job
 from streams.state import State, Version, state_of
 
 BYE = frames.BYE
+AUDIENCE = Audience("u", b"hw:{u}")
+WATCH = AUDIENCE.watch("job_1")
 
 
 def event(sequence: int, status: str = "processing", job_id: str = "job_1") -> Event:
@@ -18,145 +19,175 @@ def event(sequence: int, status: str = "processing", job_id: str = "job_1") -> E
 
 
 def slot(known_id: str = "") -> Slot:
-    return Slot(now=0.0, lifetime=600.0, known_id=known_id)
+    return Slot(WATCH, 600, known_id)
 
 
 def slots(*statuses: str) -> Slots:
-    return Slots(now=0.0, lifetime=600.0, statuses=statuses)
+    return Slots(AUDIENCE, 600, statuses)
 
 
 def state(status: str) -> State:
     return event(1, status).state
 
 
-async def turn() -> None:
-    """Let every task that can run do so."""
-    for _ in range(3):
-        await asyncio.sleep(0)
+def heard(box: Mailbox) -> list[bytes]:
+    """Take whenever it rings."""
+    taken: list[bytes] = []
+    box.ring = lambda: taken.append(box.take())
+    return taken
 
 
-async def test_a_reader_who_was_asleep_gets_the_newest_state_only() -> None:
+def test_a_reader_who_was_asleep_gets_the_newest_state_only() -> None:
     box = slot()
     for sequence in (1, 2, 3):
         box.put(event(sequence))
-    assert await box.take() == event(3).of_one
+    assert box.take() == event(3).of_one
     assert not box.ended
 
 
 @pytest.mark.parametrize("box", [slot(), slots()], ids=["one job", "all jobs"])
-async def test_a_reader_who_waits_is_woken(box: Slot | Slots) -> None:
-    reading = asyncio.ensure_future(box.take())
-    await turn()
-    assert not reading.done()
+def test_it_rings_whenever_there_is_something_to_take(box: Slot | Slots) -> None:
+    taken = heard(box)
     box.put(event(1))
     box.put(event(2))
-    assert b'"updated_at":2' in await reading
-    assert b'"updated_at":1}' not in await reading
+    assert [b'"updated_at":1' in taken[0], b'"updated_at":2' in taken[1]] == [True, True]
 
 
-async def test_a_final_state_ends_the_stream_of_one_job_and_nothing_follows_it() -> None:
+def test_a_final_state_ends_the_stream_of_one_job_and_nothing_follows_it() -> None:
     box = slot()
     box.stale()
     box.notice(frames.PING)
     box.put(event(2, "completed"))
-    assert await box.take() == event(2, "completed").of_one
+    assert box.take() == event(2, "completed").of_one
     assert box.ended
 
 
-async def test_a_final_state_does_not_end_the_stream_of_all_jobs() -> None:
+def test_a_final_state_does_not_end_the_stream_of_all_jobs() -> None:
     box = slots()
     box.put(event(2, "completed"))
-    assert await box.take() == event(2, "completed").of_all
+    assert box.take() == event(2, "completed").of_all
     assert not box.ended
 
 
-async def test_all_jobs_are_told_in_the_order_of_their_positions_the_newest_of_each() -> None:
+def test_all_jobs_are_told_in_the_order_of_their_positions_the_newest_of_each() -> None:
     box = slots()
     for told in (event(1, job_id="a"), event(2, job_id="b"), event(3, job_id="a"), event(4, job_id="c")):
         box.put(told)
-    assert await box.take() == b"".join(
+    assert box.take() == b"".join(
         told.of_all for told in (event(2, job_id="b"), event(3, job_id="a"), event(4, job_id="c"))
     )
 
 
-async def test_a_client_who_knows_the_state_hears_nothing_until_it_changes() -> None:
+def test_a_client_who_knows_the_state_hears_nothing_until_it_changes() -> None:
     box = slot(known_id="1-1")
     assert box.open(event(1))
-    reading = asyncio.ensure_future(box.take())
-    await turn()
-    assert not reading.done()
+    assert box.take() == b""
     box.put(event(2))
-    assert await reading == event(2).of_one
+    assert box.take() == event(2).of_one
 
 
 def test_a_client_who_knows_the_final_state_has_nothing_to_wait_for() -> None:
     assert not slot(known_id="1-2").open(event(2, "failed"))
 
 
-async def test_a_client_who_knows_an_older_state_gets_the_newest() -> None:
+def test_a_client_who_knows_an_older_state_gets_the_newest() -> None:
     box = slot(known_id="1-1")
     assert box.open(event(2, "failed"))
-    assert await box.take() == event(2, "failed").of_one
+    assert box.take() == event(2, "failed").of_one
 
 
-async def test_what_came_before_the_opening_and_is_known_is_not_told_again() -> None:
+def test_what_came_before_the_opening_and_is_known_is_not_told_again() -> None:
     box = slot(known_id="1-2")
     box.put(event(1))
     assert box.open(event(2))
     box.end(BYE)
-    assert await box.take() == BYE
+    assert box.take() == BYE
 
 
-async def test_a_stream_of_all_jobs_opens_with_what_was_read_before_what_came_meanwhile() -> None:
+def test_a_stream_of_all_jobs_opens_with_what_was_read_before_what_came_meanwhile() -> None:
     box = slots()
     box.put(event(5, job_id="b"))
     box.open([event(3, job_id="c"), event(2, job_id="b"), event(1, job_id="a")], 4)
     told = [event(1, job_id="a"), event(3, job_id="c"), event(5, job_id="b")]
-    assert await box.take() == b"".join(event.of_all for event in told) + frames.live(4)
+    assert box.take() == b"".join(event.of_all for event in told) + frames.live(4)
 
 
 @pytest.mark.parametrize(("box", "of"), [(slot(), "of_one"), (slots(), "of_all")], ids=["one job", "all jobs"])
-async def test_that_nothing_is_heard_is_told_behind_what_came_before(box: Slot | Slots, of: str) -> None:
+def test_that_nothing_is_heard_is_told_behind_what_came_before(box: Slot | Slots, of: str) -> None:
     box.stale()
     box.put(event(1))
     box.stale()
-    assert await box.take() == getattr(event(1), of) + frames.STALE
+    assert box.take() == getattr(event(1), of) + frames.STALE
 
 
-async def test_what_is_over_before_it_was_told_is_not_told() -> None:
+def test_what_is_over_before_it_was_told_is_not_told() -> None:
     box = slot()
     box.stale()
     box.live()
     box.put(event(1))
-    assert await box.take() == event(1).of_one
+    assert box.take() == event(1).of_one
 
 
-async def test_an_opening_takes_back_that_nothing_is_heard() -> None:
+def test_an_opening_takes_back_that_nothing_is_heard() -> None:
     box = slots()
     box.stale()
     box.open([], 7)
-    assert await box.take() == frames.live(7)
+    assert box.take() == frames.live(7)
 
 
-@pytest.mark.parametrize("box", [slot(), slots(), Mailbox(0.0, 600.0)], ids=["one job", "all jobs", "any"])
-async def test_an_ended_stream_tells_what_waits_and_says_farewell(box: Mailbox) -> None:
+@pytest.mark.parametrize("box", [slot(), slots(), Mailbox(600)], ids=["one job", "all jobs", "any"])
+def test_an_ended_stream_tells_what_waits_and_says_farewell(box: Mailbox) -> None:
     told = b""
     if isinstance(box, Slot | Slots):
         box.put(event(1))
         told = event(1).of_all if isinstance(box, Slots) else event(1).of_one
     box.notice(frames.PING)
     box.end(BYE)
-    assert await box.take() == told + frames.PING + BYE
+    assert box.take() == told + frames.PING + BYE
     assert box.ended
 
 
-async def test_a_waiting_reader_is_let_go_when_the_stream_ends_without_a_word() -> None:
+def test_a_stream_can_end_without_a_word() -> None:
     box = slot()
-    reading = asyncio.ensure_future(box.take())
-    await turn()
+    taken = heard(box)
     box.end()
-    assert await reading == b""
+    assert taken == [b""]
     assert box.ended
+
+
+def test_who_hears_nothing_else_for_fifteen_seconds_is_pinged() -> None:
+    box = slot()
+    box.take()
+    taken = heard(box)
+    for _ in range(45):
+        box.tick()
+    assert taken == [frames.PING] * 3
+
+
+def test_a_stream_ends_with_its_time_and_without_a_word() -> None:
+    box = Slot(WATCH, 10, "")
+    box.take()
+    for _ in range(9):
+        box.tick()
+    assert not box.ending
+    box.tick()
+    assert (box.take(), box.ended) == (b"", True)
+
+
+def test_a_token_that_ends_is_told_half_a_minute_before() -> None:
+    box = Slot(WATCH, 40, "", is_token=True)
+    box.take()
+    for _ in range(10):
+        box.tick()
+    assert box.take() == frames.EXPIRING
+
+
+def test_what_a_newer_state_replaced_is_counted() -> None:
+    one, all_jobs = slot(), slots()
+    for sequence in range(5):
+        one.put(event(sequence))
+        all_jobs.put(event(sequence))
+    assert (one.conflated, all_jobs.conflated) == (4, 4)
 
 
 @pytest.mark.parametrize(
@@ -192,10 +223,10 @@ def test_a_tab_opens_with_its_jobs_that_are_not_final(wanted: tuple[str, ...], s
     assert slots(*wanted).opens_with(state(status)) is opens
 
 
-async def test_a_mailbox_holds_one_state_a_job_however_many_come() -> None:
+def test_a_mailbox_holds_one_state_a_job_however_many_come() -> None:
     one, all_jobs = slot(), slots()
     for sequence in range(1000):
         one.put(event(sequence))
         all_jobs.put(event(sequence, job_id=f"job_{sequence % 3}"))
-    assert (await one.take()).count(b"event:") == 1
-    assert (await all_jobs.take()).count(b"event:") == 3
+    assert (one.take()).count(b"event:") == 1
+    assert (all_jobs.take()).count(b"event:") == 3

@@ -1,0 +1,67 @@
+"""What the hub counts: plain numbers on the hot path, which Prometheus collects when it asks."""
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterable
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import REGISTRY, Collector
+
+BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)  # seconds
+
+
+class Counts:
+    """The numbers of one process."""
+
+    __slots__ = ("_delays", "_delays_sum", "conflated", "events", "frames", "resyncs", "send_timeouts", "stale_seconds")
+
+    def __init__(self) -> None:
+        self.events = 0  # messages from Redis
+        self.frames = 0  # writes to clients
+        self.conflated = 0  # states that a newer one replaced before they were sent
+        self.resyncs = 0
+        self.send_timeouts = 0
+        self.stale_seconds = 0
+        self._delays = [0] * (len(BUCKETS) + 1)
+        self._delays_sum = 0.0
+
+    def took(self, seconds: float) -> None:
+        """Note the time from publishing to sending."""
+        self._delays[bisect_left(BUCKETS, seconds)] += 1
+        self._delays_sum += seconds
+
+    def delays(self) -> HistogramMetricFamily:
+        """Return the histogram of the times noted."""
+        total, buckets = 0, []
+        for bound, count in zip([*map(str, BUCKETS), "+Inf"], self._delays, strict=True):
+            total += count
+            buckets.append((bound, float(total)))
+        return HistogramMetricFamily(
+            "headway_publish_to_frame_seconds", "From Redis' publishing to the frame", buckets, self._delays_sum
+        )
+
+
+class HubCollector(Collector):
+    """Shows Prometheus the hub's numbers."""
+
+    def __init__(self, counts: Counts, streams: Callable[[], int], is_whole: Callable[[], bool]) -> None:
+        self._counts = counts
+        self._streams = streams
+        self._is_whole = is_whole
+
+    def collect(self) -> Iterable[Metric]:
+        """Give every number as it is now."""
+        counts = self._counts
+        yield GaugeMetricFamily("headway_streams", "Open SSE streams", self._streams())
+        yield GaugeMetricFamily("headway_feed_whole", "1 while everything published is heard", int(self._is_whole()))
+        yield CounterMetricFamily("headway_events_heard", "Messages from Redis", counts.events)
+        yield CounterMetricFamily("headway_frames_sent", "Writes to clients", counts.frames)
+        yield CounterMetricFamily("headway_states_conflated", "States replaced before they were sent", counts.conflated)
+        yield CounterMetricFamily("headway_resyncs", "Times that all watched jobs were read again", counts.resyncs)
+        yield CounterMetricFamily("headway_send_timeouts", "Streams cut, the client did not read", counts.send_timeouts)
+        yield CounterMetricFamily("headway_stale_seconds", "Seconds with a broken feed", counts.stale_seconds)
+        yield counts.delays()
+
+
+def show(collector: HubCollector) -> None:
+    """Add to what /metrics shows."""
+    REGISTRY.register(collector)
