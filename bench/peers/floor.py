@@ -26,7 +26,7 @@ class Watchers:
         """Tell a connection what comes on a channel."""
         if channel not in self.by_channel:
             self.by_channel[channel] = []
-            self.redis.write(hiredis.pack_command(("SUBSCRIBE", channel))  # type: ignore[arg-type])
+            self.redis.write(hiredis.pack_command(("SUBSCRIBE", channel)))  # type: ignore[arg-type]
         self.by_channel[channel].append(transport)
 
 
