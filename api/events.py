@@ -64,7 +64,8 @@ class EventStream(EventSourceResponse):
     async def begin(self, mailbox: Mailbox, leave: Callable[[], None], scope: Scope, send: Send) -> None:
         """Send the head of the response, and hand the connection over to the stream."""
         connection: Protocol = scope["extensions"][CONNECTION]
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        head = list(self.raw_headers)  # a copy: the CORS middleware writes the caller's origin into it
+        await send({"type": "http.response.start", "status": self.status_code, "headers": head})
         retry = frames.retry(random.randint(*RETRY))  # noqa: S311 - jitter, no secret
         await send({"type": "http.response.body", "body": retry, "more_body": True})
         connection.hand_over(Stream(mailbox, self.hub.counts, leave))
