@@ -79,8 +79,7 @@ class Watch:
         for slot in self.slots:
             slot.put(self.event)
         for box in self.audience.boxes:
-            if (heard or box.is_open) and box.wants(before, state):
-                box.put(self.event)
+            box.tell(before, self.event, heard=heard)
         self.event.forget_frames()
 
     def _adopt(self, state: State) -> None:

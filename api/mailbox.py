@@ -73,7 +73,8 @@ class Mailbox:
             self.cut()
         elif self._left <= 0:
             self.end()
-        elif self._is_token and self._left == WARN_BEFORE:
+        elif self._is_token and self._left <= WARN_BEFORE:
+            self._is_token = False  # said once
             self.notice(frames.EXPIRING)
         elif self._idle >= PING_EVERY:
             self._idle = 0
@@ -165,6 +166,15 @@ class Slots(Mailbox):
         self.conflated += self._events.pop(event.state.job_id, None) is not None
         self._events[event.state.job_id] = event
         self.ring()
+
+    def tell(self, before: State | None, event: Event, *, heard: bool) -> None:
+        """Take a change of a job if it is wanted; while this reader is opening only what was `heard` live.
+
+        A job that waits to be told is always replaced: an older state must not be sent in its place.
+        """
+        wanted = (heard or self.is_open) and self.wants(before, event.state)
+        if wanted or event.state.job_id in self._events:
+            self.put(event)
 
     def open(self, events: Iterable[Event], position: int | None) -> None:
         """Begin with these states, before what came meanwhile; then say that, and how far, all has been told.

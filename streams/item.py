@@ -126,3 +126,8 @@ def _number(attribute: Attribute) -> int | float | None:
     if not number.is_finite() or number.copy_abs() > LARGEST:  # abs() itself overflows
         return None
     return int(number) if number == number.to_integral_value() else float(number)
+
+
+def time_of(attribute: Attribute) -> int | None:
+    """Read a time as that of a job is read: whole Unix seconds, None where it is no number."""
+    return _whole(attribute)

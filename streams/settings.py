@@ -32,6 +32,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     auth_issuer: str | None = None
     auth_audience: str | None = None
     auth_cookie: str = "__Host-session"
+    cursor_secret: str | None = None
     dev_user: str | None = None
     cors_origins: tuple[str, ...] = ()
     streams_per_user: int = 100
