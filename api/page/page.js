@@ -232,6 +232,12 @@ $("jobs").addEventListener("click", (event) => {
 
 addEventListener("popstate", follow);
 
+// Without a new address: going back to one that ends in #jobs would take the focus from where it was.
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  $("jobs").focus();
+});
+
 setInterval(() => {
   board.tick();
   detail.tick(now());
