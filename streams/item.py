@@ -15,6 +15,7 @@ from streams.job import Job
 T = TypeVar("T")
 
 SHOWN = 100  # characters of what was refused
+SHORT = 16  # digits; a number with fewer is not too large, and needs no Decimal
 LARGEST = 2**53  # beyond it neither JavaScript nor JSON keeps every integer
 
 
@@ -117,10 +118,13 @@ def _whole(attribute: Attribute) -> int | None:
 
 
 def _number(attribute: Attribute) -> int | float | None:
-    if attribute.n is None:
+    text = attribute.n
+    if text is None:
         return None
+    if len(text) < SHORT and text.isascii() and text.isdigit():
+        return int(text)
     try:
-        number = Decimal(attribute.n)
+        number = Decimal(text)
     except InvalidOperation:
         return None
     if not number.is_finite() or number.copy_abs() > LARGEST:  # abs() itself overflows
