@@ -4,25 +4,27 @@ import asyncio
 import gc
 import os
 import sys
-from functools import partial
 
 import structlog
 import uvloop
+from botocore.exceptions import BotoCoreError
 
 from api.app import create_app
 from api.auth import Authenticate, authenticator
 from api.hub import Hub, Limits
 from api.metrics import HubCollector, show
+from api.processes import listening, run_several
 from api.server import server_for
 from api.truth import Truth
 from streams import dynamodb
 from streams.channel import Channel, connect_redis
 from streams.errors import HeadwayError
+from streams.listing import Listing
 from streams.log import configure_logging
 from streams.settings import Settings, settings_from
 from streams.table import Table
 
-THREADS = 16  # calls of DynamoDB under way at once
+CONNECTIONS = 32  # calls of DynamoDB under way at once
 FEED_WITHIN = 2.0  # seconds that the start waits for Redis; without it the streams begin stale
 
 log = structlog.get_logger()
@@ -34,14 +36,15 @@ def main() -> None:
         settings = settings_from(os.environ)
         configure_logging(settings.log_level, settings.log_format)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(serve(settings, authenticator(settings)))
-    except HeadwayError as error:
+            authenticate = authenticator(settings)
+            runner.run(run_several(settings.processes) if settings.processes > 1 else serve(settings, authenticate))
+    except (HeadwayError, BotoCoreError) as error:
         sys.exit(f"api: {error}")
 
 
 async def serve(settings: Settings, authenticate: Authenticate) -> None:
     """Connect, serve until SIGTERM, close."""
-    tables = dynamodb.connect("dynamodb", os.environ, THREADS)
+    tables = dynamodb.connect("dynamodb", os.environ, CONNECTIONS)
     redis = connect_redis(settings.redis_url)
     channel = Channel(redis)
     table = Table(tables, settings.table)
@@ -51,12 +54,13 @@ async def serve(settings: Settings, authenticate: Authenticate) -> None:
             show(HubCollector(hub.counts, lambda: hub.streams, lambda: hub.is_whole))
             await hub.until_whole(FEED_WITHIN)
             _spare_the_collector()
-            server = server_for(create_app(settings, authenticate, table, hub), hub.drain, settings.host, settings.port)
+            app = create_app(settings, authenticate, table, Listing(tables, settings.table), hub)
+            server = server_for(app, hub.drain, settings.host, settings.port)
             log.info("api starts", host=settings.host, port=settings.port)
-            await server.serve()
+            await server.serve(listening(settings))
     finally:
         await channel.close()
-        await asyncio.get_running_loop().run_in_executor(None, partial(tables.close))
+        await tables.close()
 
 
 def _spare_the_collector() -> None:

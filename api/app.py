@@ -2,25 +2,26 @@
 
 from typing import Any
 
-from litestar import Litestar, Request, Router, get
+from litestar import Litestar, Request, Router
 from litestar.config.cors import CORSConfig
 from litestar.datastructures import ResponseHeader
 from litestar.di import Provide
-from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 
 from api.auth import Authenticate, Caller
+from api.cursor import cursors_for
+from api.docs import docs_handlers
 from api.events import all_events, job_events
 from api.health import live, metrics, ready
 from api.hub import Hub
-from api.jobs import get_job, list_jobs
+from api.jobs import job_handlers
 from api.pages import page_handlers
 from api.problems import HANDLERS
+from streams.listing import Listing
 from streams.settings import Settings
 from streams.table import Table
 
 
-def create_app(settings: Settings, authenticate: Authenticate, table: Table, hub: Hub) -> Litestar:
+def create_app(settings: Settings, authenticate: Authenticate, table: Table, listing: Listing, hub: Hub) -> Litestar:
     """Make the app; it owns nothing that has to be started or closed."""
 
     async def caller(request: Request[Any, Any, Any]) -> Caller:
@@ -34,29 +35,27 @@ def create_app(settings: Settings, authenticate: Authenticate, table: Table, hub
 
     jobs = Router(
         "/api/v1",
-        route_handlers=[list_jobs, all_events, get_job, job_events],
+        route_handlers=[*job_handlers(table, listing, cursors_for(settings)), all_events, job_events],
         dependencies={"caller": Provide(caller), "user_id": Provide(user_id)},
     )
     return Litestar(
-        [jobs, openapi, live, ready, metrics, *page_handlers(settings.media_dir)],
-        dependencies={"table": given(table), "hub": given(hub)},
+        [jobs, live, ready, metrics, *docs_handlers(settings), *page_handlers(settings.media_dir)],
+        dependencies={
+            "table": given(table),
+            "hub": given(hub),
+        },
         exception_handlers=HANDLERS,
         cors_config=_cors(settings) if settings.cors_origins else None,
-        openapi_config=OpenAPIConfig("Headway", "1", path="/docs", render_plugins=[JsonRenderPlugin()]),
+        openapi_config=None,  # api.openapi says more, and more exactly, than could be told from the handlers
         response_headers=[ResponseHeader(name="X-Content-Type-Options", value="nosniff")],
     )
-
-
-@get("/openapi.json", include_in_schema=False)
-async def openapi(request: Request[Any, Any, Any]) -> dict[str, Any]:
-    """Describe the endpoints in OpenAPI 3.1."""
-    return request.app.openapi_schema.to_schema()
 
 
 def _cors(settings: Settings) -> CORSConfig:
     return CORSConfig(
         allow_origins=list(settings.cors_origins),
         allow_methods=["GET"],
-        allow_headers=["Authorization", "Last-Event-ID", "Cache-Control"],
+        allow_headers=["Authorization", "Last-Event-ID", "Cache-Control", "If-None-Match"],
+        expose_headers=["ETag", "Link"],
         allow_credentials=True,
     )

@@ -1,44 +1,89 @@
 """The REST endpoints: the caller's jobs, and one of them."""
 
-from typing import Annotated
+from hashlib import blake2b
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
-from litestar import get
-from litestar.params import Parameter
-from msgspec import Struct
+from litestar import Request, Response, get
+from litestar.handlers import HTTPRouteHandler
+from msgspec import json
 
-from api.errors import JobNotFound
-from api.parameters import job_id_from, statuses_from
-from streams.job import PublicJob, public
+from api.cursor import Cursors
+from api.errors import JobNotFound, ParameterRefused
+from api.job_page import JobPage
+from api.parameters import Asked, asked_from, job_id_from
+from api.paths import segment_of
+from streams.errors import ListTooLong
+from streams.job import public, public_json
+from streams.listing import Listing, Page
 from streams.table import Table
 
+AnyRequest = Request[Any, Any, Any]
 
-class JobPage(Struct, frozen=True):
-    """One page of the caller's jobs; `total_count` counts all that match."""
-
-    jobs: list[PublicJob]
-    total_count: int
-    page: int
-    page_size: int
+_encode = json.Encoder().encode
 
 
-@get("/jobs")
-async def list_jobs(
-    user_id: str,
-    table: Table,
-    status: Annotated[list[str] | None, Parameter(query="status")] = None,
-    page: Annotated[int, Parameter(query="page", ge=1)] = 1,
-    page_size: Annotated[int, Parameter(query="page_size", ge=1, le=100)] = 20,
-) -> JobPage:
-    """List the caller's jobs, the youngest first."""
-    found = [job async for job in table.jobs_of(user_id, statuses_from(status))]
-    start = (page - 1) * page_size
-    return JobPage([public(job) for job in found[start : start + page_size]], len(found), page, page_size)
+def job_handlers(table: Table, listing: Listing, cursors: Cursors) -> list[HTTPRouteHandler]:
+    """Return the endpoints of these; handed over here, not by Litestar, which runs a task per dependency and request."""
+
+    @get("/jobs")
+    async def list_jobs(request: AnyRequest, user_id: str) -> Response[bytes]:
+        """List the caller's jobs."""
+        query = request.scope["query_string"]
+        asked = asked_from(query, user_id)
+        number, place = asked.page or 1, None
+        if asked.cursor:
+            number, place = cursors.read(asked.cursor, asked.selection, asked.order)
+        skip = 0 if place else (number - 1) * asked.page_size
+        try:
+            page = await listing.page(asked.selection, asked.order, asked.page_size, skip, place)
+        except ListTooLong as error:
+            raise _too_long(asked, error) from error
+        after = cursors.write(asked.selection, asked.order, number + 1, page.next) if page.next else None
+        headers = {"Link": f'<{_address(request, query, after)}>; rel="next"'} if after else {}
+        return _answer(request, _encode(_public(page, number, asked.page_size, after)), headers)
+
+    @get("/jobs/{job_id:str}")
+    async def get_job(request: AnyRequest, user_id: str, job_id: str) -> Response[bytes]:
+        """Return one of the caller's jobs."""
+        job = await table.get(job_id_from(segment_of(job_id)))
+        if job is None or job.user_id != user_id:
+            raise JobNotFound(job_id)
+        return _answer(request, public_json(job), {})
+
+    return [list_jobs, get_job]
 
 
-@get("/jobs/{job_id:str}")
-async def get_job(user_id: str, table: Table, job_id: str) -> PublicJob:
-    """Return one of the caller's jobs."""
-    job = await table.get(job_id_from(job_id))
-    if job is None or job.user_id != user_id:
-        raise JobNotFound(job_id)
-    return public(job)
+def _public(page: Page, number: int, size: int, after: str | None) -> JobPage:
+    return JobPage(list(map(public, page.jobs)), page.total, number, size, after, page.is_total_exact)
+
+
+def _too_long(asked: Asked, error: ListTooLong) -> ParameterRefused:
+    if asked.order.by != "created_at":
+        return ParameterRefused(
+            "sort", f"too much for so many jobs: {error}", "created_at, -created_at, or narrower filters"
+        )
+    return ParameterRefused("page", f"out of reach: {error}", "pages by cursor, or narrower filters")
+
+
+def _address(request: AnyRequest, query: bytes, cursor: str) -> str:
+    """The next page's own address, which a client may follow as it is."""
+    pairs = parse_qsl(query.decode("latin-1"))
+    kept = [(name, value) for name, value in pairs if name not in {"page", "cursor"}]
+    path = request.scope.get("root_path", "") + request.scope["path"]
+    return f"{path}?{urlencode([*kept, ('cursor', cursor)])}"
+
+
+def _answer(request: AnyRequest, body: bytes, headers: dict[str, str]) -> Response[bytes]:
+    """Answer with a body and what names it, or with 304 where the client has it already."""
+    etag = f'"{blake2b(body, digest_size=12).hexdigest()}"'
+    headers |= {"ETag": etag, "Cache-Control": "private, no-cache"}
+    known = request.headers.get("if-none-match")
+    if known and _names(known, etag):
+        return Response(b"", status_code=304, headers=headers)
+    return Response(body, media_type="application/json", headers=headers)
+
+
+def _names(known: str, etag: str) -> bool:
+    tags = [tag.strip().removeprefix("W/") for tag in known.split(",")]
+    return etag in tags or tags == ["*"]

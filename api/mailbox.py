@@ -73,9 +73,11 @@ class Mailbox:
             self.cut()
         elif self._left <= 0:
             self.end()
-        elif self._is_token and self._left == WARN_BEFORE:
+        elif self._is_token and self._left <= WARN_BEFORE:
+            self._is_token = False  # said once
             self.notice(frames.EXPIRING)
         elif self._idle >= PING_EVERY:
+            self._idle = 0
             self.notice(frames.PING)
 
     def stale(self) -> None:
@@ -145,13 +147,14 @@ class Slot(Mailbox):
 class Slots(Mailbox):
     """A reader of all jobs of a user, or of those in some statuses."""
 
-    __slots__ = ("_events", "_statuses", "audience")
+    __slots__ = ("_events", "_statuses", "audience", "is_open")
 
     def __init__(
         self, audience: "Audience", lifetime: int, statuses: Collection[str], *, is_token: bool = False
     ) -> None:
         super().__init__(lifetime, is_token=is_token)
         self.audience = audience
+        self.is_open = False
         self._statuses = frozenset(statuses)
         self._events: dict[str, Event] = {}
 
@@ -164,13 +167,29 @@ class Slots(Mailbox):
         self._events[event.state.job_id] = event
         self.ring()
 
+    def tell(self, before: State | None, event: Event, *, heard: bool) -> None:
+        """Take a change of a job if it is wanted; while this reader is opening only what was `heard` live.
+
+        A job that waits to be told is always replaced: an older state must not be sent in its place.
+        """
+        wanted = (heard or self.is_open) and self.wants(before, event.state)
+        if wanted or event.state.job_id in self._events:
+            self.put(event)
+
     def open(self, events: Iterable[Event], position: int | None) -> None:
-        """Begin with these states, before what came meanwhile; then say that, and how far, all has been told."""
+        """Begin with these states, before what came meanwhile; then say that, and how far, all has been told.
+
+        Without a position the feed is broken, and what is said is that.
+        """
         meanwhile = self._events
         before = {event.state.job_id: event for event in sorted(events, key=lambda event: event.state.position)}
         self._events = {job_id: event for job_id, event in before.items() if job_id not in meanwhile} | meanwhile
+        self.is_open = True
         self.live()
-        self.notice(frames.live(position))
+        if position is None:
+            self.stale()
+        else:
+            self.notice(frames.live(position))
 
     def wants(self, before: State | None, now: State) -> bool:
         """Whether a change is told: also when a job leaves the wanted statuses, or may have."""

@@ -30,13 +30,19 @@ async def dashboard() -> Response[bytes]:
 
 def page_handlers(media_dir: str | None) -> list[HTTPRouteHandler | Router]:
     """Return what serves the page; the demo's media only where a directory of them is set."""
-    handlers: list[HTTPRouteHandler | Router] = [dashboard, _static("/page", PAGE), _static("/client", CLIENT)]
+    handlers: list[HTTPRouteHandler | Router] = [
+        dashboard,
+        static_files("/page", PAGE),
+        static_files("/client", CLIENT),
+    ]
     if media_dir:
-        handlers.append(_static("/media", Path(media_dir), MEDIA_POLICY))
+        handlers.append(static_files("/media", Path(media_dir), MEDIA_POLICY))
     return handlers
 
 
-def _static(path: str, directory: Path, policy: str = POLICY) -> Router:
+def static_files(path: str, directory: Path, policy: str = POLICY) -> Router:
+    """Serve every file of a directory, with headers that let nothing in it run elsewhere."""
+
     def with_headers(response: Response[Any]) -> Response[Any]:
         response.headers.update({"X-Content-Type-Options": "nosniff", "Content-Security-Policy": policy})
         return response

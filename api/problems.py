@@ -7,9 +7,9 @@ from botocore.exceptions import ClientError
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.types import ExceptionHandlersMap
-from msgspec import Struct
 
-from api.errors import CallerUnknown, JobNotFound, ParameterRefused, TooManyStreams
+from api.errors import CallerUnknown, IssuerUnavailable, JobNotFound, ParameterRefused, TooManyStreams
+from api.problem import Problem
 from streams.errors import TableUnavailable
 
 log = structlog.get_logger()
@@ -28,16 +28,6 @@ RETRY_AFTER = "2"  # seconds
 STREAMS_RETRY_AFTER = "30"
 
 
-class Problem(Struct, frozen=True, omit_defaults=True):
-    """What went wrong with a request, as RFC 9457 wants it told."""
-
-    title: str
-    status: int
-    detail: str
-    parameter: str | None = None
-    allowed: str | None = None
-
-
 def problem(status: int, detail: str, headers: dict[str, str] | None = None, **more: str) -> Response[Problem]:
     """Make the response for a problem; `more` are its parameter and what is allowed."""
     body = Problem(TITLES.get(status, "Request refused"), status, detail, **more)
@@ -54,6 +44,11 @@ def _caller_unknown(_: AnyRequest, error: CallerUnknown) -> Response[Problem]:
 
 def _parameter_refused(_: AnyRequest, error: ParameterRefused) -> Response[Problem]:
     return problem(400, str(error), parameter=error.parameter, allowed=error.allowed)
+
+
+def _issuer_unavailable(_: AnyRequest, error: IssuerUnavailable) -> Response[Problem]:
+    log.warning("issuer unavailable", reason=str(error))
+    return problem(503, "tokens cannot be checked now, try again", {"Retry-After": RETRY_AFTER})
 
 
 def _too_many_streams(_: AnyRequest, error: TooManyStreams) -> Response[Problem]:
@@ -85,6 +80,7 @@ HANDLERS: ExceptionHandlersMap = {
     JobNotFound: _job_not_found,
     CallerUnknown: _caller_unknown,
     ParameterRefused: _parameter_refused,
+    IssuerUnavailable: _issuer_unavailable,
     TooManyStreams: _too_many_streams,
     TableUnavailable: _unavailable,
     ClientError: _unexpected,

@@ -1,110 +1,188 @@
-"""boto3 as Headway uses it: one client, its own threads, and answers decoded once, typed.
+"""DynamoDB as Headway speaks to it: boto3's configuration, and a lean way there and back.
 
-botocore keeps credentials, endpoints, signing, the pool and retries. Its response parser, which is
-most of the cost of a read, is replaced by one that hands back the body, which msgspec decodes to the
-wanted type. Errors are still parsed by botocore.
+boto3 knows the credentials, the endpoint and the API's names, and botocore signs. The request itself is
+one signed POST over aiohttp, and its answer is decoded once, by msgspec, to the wanted type: boto3's own
+handling of requests and answers costs ten times as much, in threads that hold up the event loop
+(docs/benchmarks.md). In return timeouts, retries and errors are told here.
 """
 
 import asyncio
+import random
+import ssl
+import time
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Any, TypeVar
 
+import aiohttp
 import boto3
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
+from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import BotoCoreError, ClientError
-from botocore.parsers import JSONParser, ResponseParserFactory
-from botocore.session import get_session
-from msgspec import json
+from botocore.httpsession import get_cert_path
+from botocore.session import Session, get_session
+from botocore.utils import get_environ_proxies
+from msgspec import DecodeError, Struct, field, json
+from yarl import URL
 
-from streams.errors import SettingsRefused, TableUnavailable
+from streams.errors import SettingsRefused, TableUnavailable, Throttled
 
 T = TypeVar("T")
 
 # Error codes that ask for another try: https://docs.aws.amazon.com/amazondynamodb, "Error handling with DynamoDB".
-PASSING = frozenset({
-    "InternalServerError",
+PASSING = frozenset({"InternalServerError", "ServiceUnavailable", "TransactionInProgressException", "RequestTimeout"})
+THROTTLING = frozenset({
     "LimitExceededException",
     "ProvisionedThroughputExceededException",
     "RequestLimitExceeded",
-    "ServiceUnavailable",
     "ThrottlingException",
-    "TransactionInProgressException",
-    "RequestTimeout",
 })  # fmt: skip
+OK = 200
 SERVER_ERROR = 500
+ATTEMPTS = 3
+FIRST_PAUSE = 0.05  # seconds before the second attempt; doubles, and is jittered
+TIMEOUT = aiohttp.ClientTimeout(total=None, connect=10, sock_connect=2, sock_read=8)  # seconds; connect waits in line
+IDLE = 30.0  # seconds that an unused connection is kept
+FRESH = 60.0  # seconds for which credentials are used unasked; botocore renews them 10 minutes and more ahead
+
+_encode = json.Encoder().encode
 
 
-class _BodyParser(JSONParser):
-    def _do_parse(self, response: Mapping[str, Any], shape: object) -> dict[str, Any]:  # noqa: ARG002
-        return {"Body": response["body"]}
+class Service(Struct, frozen=True):
+    """What boto3 knows of a service: where it is and what its operations are called on the wire."""
 
-
-class _BodyParserFactory(ResponseParserFactory):
-    def create_parser(self, protocol_name: str) -> _BodyParser:
-        if protocol_name != "json":
-            raise NotImplementedError(f"DynamoDB is spoken to in json, botocore asks for {protocol_name}")
-        return _BodyParser()
+    url: str
+    name: str
+    region: str
+    target: str
+    content_type: str
+    operations: Mapping[str, str]
 
 
 class DynamoDB:
-    """One boto3 client (`dynamodb` or `dynamodbstreams`) whose calls are awaited and typed."""
+    """One service (`dynamodb` or `dynamodbstreams`) whose calls are awaited and typed; for one event loop."""
 
-    def __init__(self, client: Any, threads: ThreadPoolExecutor) -> None:
-        self._client = client
-        self._threads = threads
+    def __init__(self, service: Service, session: Session, connections: int) -> None:
+        self._service = service
+        self._connections = connections
+        self._url = URL(service.url)
+        self._proxy = get_environ_proxies(service.url).get(self._url.scheme)
+        self._signing = _Signing(session, service)
+        self._authorities = session.get_config_variable("ca_bundle") or True
+        self._http: aiohttp.ClientSession | None = None
 
     async def call(self, operation: str, into: type[T], /, **parameters: Any) -> T:
-        """Make one API call, such as "get_item", and decode its answer.
+        """Make one API call, such as "get_item", and decode its answer; parameters are DynamoDB's JSON.
 
         Raises TableUnavailable where another try may succeed, botocore's ClientError for what DynamoDB refuses.
         """
-        method = getattr(self._client, operation)
+        name, body = self._service.operations[operation], _encode(parameters)
+        for attempt in range(1, ATTEMPTS):
+            try:
+                return _decoded(await self._post(name, body), into)
+            except TableUnavailable:
+                await asyncio.sleep(FIRST_PAUSE * 2**attempt * random.uniform(0.25, 0.5))  # noqa: S311 - jitter
+        return _decoded(await self._post(name, body), into)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._http:
+            await self._http.close()
+
+    async def _post(self, operation: str, body: bytes) -> bytes:
+        headers = await self._signing.headers(operation, body)
         try:
-            answer = await asyncio.get_running_loop().run_in_executor(self._threads, partial(method, **parameters))
-        except ClientError as error:
-            raise _named(error, operation) from error
+            async with self._connected().post(self._url, data=body, headers=headers, proxy=self._proxy) as answer:
+                content = await answer.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise TableUnavailable(f"{operation}: {error or type(error).__name__}") from error
+        if answer.status != OK:
+            raise _refusal(operation, answer.status, content)
+        return content
+
+    def _connected(self) -> aiohttp.ClientSession:
+        """Only now: connections belong to the event loop that runs."""
+        if self._http is None:
+            trusted = ssl.create_default_context(cafile=get_cert_path(self._authorities))
+            connector = aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=IDLE, ssl=trusted)
+            self._http = aiohttp.ClientSession(
+                connector=connector, timeout=TIMEOUT, skip_auto_headers=("Accept-Encoding", "Accept")
+            )
+        return self._http
+
+
+class _Signing:
+    """botocore's signature on a request, with credentials that botocore keeps fresh."""
+
+    def __init__(self, session: Session, service: Service) -> None:
+        self._session = session
+        self._service = service
+        self._signer = SigV4Auth(ReadOnlyCredentials("", "", None, None), service.name, service.region)
+        self._until = 0.0
+
+    async def headers(self, operation: str, body: bytes) -> dict[str, str]:
+        if time.monotonic() > self._until:
+            # In a thread: it may ask a file, a process or another service.
+            self._signer.credentials = await asyncio.to_thread(self._credentials)
+            self._until = time.monotonic() + FRESH
+        service = self._service
+        headers = {"X-Amz-Target": f"{service.target}.{operation}", "Content-Type": service.content_type}
+        request = AWSRequest("POST", service.url, headers, body)
+        self._signer.add_auth(request)
+        return dict(request.headers.items())
+
+    def _credentials(self) -> Any:
+        try:
+            credentials = self._session.get_credentials()
+            if credentials is None:
+                raise TableUnavailable("AWS credentials were not found")
+            return credentials.get_frozen_credentials()
         except BotoCoreError as error:
-            raise TableUnavailable(f"{operation}: {error}") from error
-        return json.decode(answer["Body"], type=into)
-
-    def close(self) -> None:
-        """Close the connections; calls under way end first."""
-        self._threads.shutdown()
-        self._client.close()
+            raise TableUnavailable(f"AWS credentials: {error}") from error
 
 
-def connect(service: str, environment: Mapping[str, str], threads: int) -> DynamoDB:
-    """Make the one client of a process for a service; `threads` bounds the calls under way at once.
+def connect(service: str, environment: Mapping[str, str], connections: int) -> DynamoDB:
+    """Make the one way of a process to a service; `connections` bounds the calls under way at once.
 
     Raises SettingsRefused where AWS' own variables do not name a region.
     """
     session = get_session()
-    session.register_component("response_parser_factory", _BodyParserFactory())
-    client = _client(service, environment, threads, boto3.Session(botocore_session=session))
-    return DynamoDB(client, ThreadPoolExecutor(threads, thread_name_prefix=service))
+    client = _client(service, environment, 1, boto3.Session(botocore_session=session))
+    known = client.meta.service_model.metadata
+    described = Service(
+        url=f"{client.meta.endpoint_url.rstrip('/')}/",
+        name=known.get("signingName", known["endpointPrefix"]),
+        region=client.meta.region_name,
+        target=known["targetPrefix"],
+        content_type=f"application/x-amz-json-{known['jsonVersion']}",
+        operations=client.meta.method_to_api_mapping,
+    )
+    client.close()
+    return DynamoDB(described, session, connections)
 
 
-def plain_client(service: str, environment: Mapping[str, str], threads: int = 4) -> Any:
+def plain_client(service: str, environment: Mapping[str, str], connections: int = 4) -> Any:
     """Return an ordinary boto3 client with the same endpoint, region and patience."""
-    return _client(service, environment, threads, boto3.Session())
+    return _client(service, environment, connections, boto3.Session())
 
 
-def _client(service: str, environment: Mapping[str, str], threads: int, session: boto3.Session) -> Any:
+def _client(service: str, environment: Mapping[str, str], connections: int, session: boto3.Session) -> Any:
     region = environment.get("AWS_REGION") or session.region_name
     if not region:
         raise SettingsRefused("AWS_REGION is not set, nor does any AWS profile name a region")
     config = Config(
         connect_timeout=2,
         read_timeout=8,
-        max_pool_connections=threads,
-        retries={"mode": "standard", "total_max_attempts": 3},
+        max_pool_connections=connections,
+        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
         tcp_keepalive=True,
     )
-    return session.client(  # type: ignore[call-overload]
-        service, region_name=region, endpoint_url=_streams_endpoint(service, environment), config=config
-    )
+    endpoint = _streams_endpoint(service, environment)
+    try:
+        return session.client(service, region_name=region, endpoint_url=endpoint, config=config)  # type: ignore[call-overload]
+    except ValueError as error:  # botocore's word for an endpoint that is no URL
+        raise SettingsRefused(f"AWS_ENDPOINT_URL: {error}") from error
 
 
 def _streams_endpoint(service: str, environment: Mapping[str, str]) -> str | None:
@@ -115,8 +193,38 @@ def _streams_endpoint(service: str, environment: Mapping[str, str]) -> str | Non
     return None
 
 
-def _named(error: ClientError, operation: str) -> Exception:
+def _decoded(content: bytes, into: type[T]) -> T:
+    try:
+        return json.decode(content, type=into)
+    except DecodeError as error:
+        raise TableUnavailable(f"the answer is not what DynamoDB gives: {error}") from error
+
+
+class _Refusal(Struct, frozen=True):
+    """The body of an error; services differ in how they spell its message."""
+
+    kind: str = field(name="__type", default="")
+    message: str = ""
+    capital: str = field(name="Message", default="")
+
+
+def _refusal(operation: str, status: int, content: bytes) -> Exception:
+    try:
+        told = json.decode(content, type=_Refusal)
+    except DecodeError:
+        told = _Refusal(message=content[:200].decode(errors="replace"))
+    code = told.kind.rpartition("#")[2] or str(status)
+    told_error = {"Code": code, "Message": told.message or told.capital}
+    error = ClientError({"Error": told_error, "ResponseMetadata": {"HTTPStatusCode": status}}, operation)  # type: ignore[typeddict-item]
+    return named(error, operation)
+
+
+def named(error: ClientError, operation: str) -> Exception:
+    """Return TableUnavailable or Throttled for what asks for another try, the error itself for what does not."""
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    if error.response["Error"]["Code"] in PASSING or status >= SERVER_ERROR:
+    code = error.response["Error"]["Code"]
+    if code in THROTTLING:
+        return Throttled(f"{operation}: {error}")
+    if code in PASSING or status >= SERVER_ERROR:
         return TableUnavailable(f"{operation}: {error}")
     return error

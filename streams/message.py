@@ -19,6 +19,11 @@ def head_of(state: State) -> str:
     return f"{state.version} {state.kind} {state.updated_at} {quote(state.status, '')} {quote(state.job_id, '')}"
 
 
+def message_of(state: State, position: int) -> bytes:
+    """Return the message of a state at a position, as streams/publish.lua makes it."""
+    return f"{head_of(state)} {position}\n".encode() + state.data
+
+
 def state_from_message(message: bytes) -> State:
     """Read a message; raises ValueError where it is none."""
     head, _, data = message.partition(b"\n")

@@ -32,8 +32,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     auth_issuer: str | None = None
     auth_audience: str | None = None
     auth_cookie: str = "__Host-session"
+    cursor_secret: str | None = None
     dev_user: str | None = None
     cors_origins: tuple[str, ...] = ()
+    processes: int = 1
     streams_per_user: int = 100
     streams_per_process: int = 20_000
     media_dir: str | None = None
@@ -50,6 +52,7 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         "redis_url": _redis_url,
         "port": _port,
         "metrics_port": _port,
+        "processes": _count,
         "streams_per_user": _count,
         "streams_per_process": _count,
         "auth_jwks_url": _http_url,

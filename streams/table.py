@@ -4,14 +4,14 @@ from collections.abc import AsyncIterator, Collection
 from typing import Any
 
 import structlog
-from msgspec import Raw, Struct, field, json
+from msgspec import Struct, field
 from prometheus_client import Counter
 
 from streams.dynamodb import DynamoDB
 from streams.errors import ItemRefused
+from streams.indexes import USER_JOBS_INDEX
 from streams.item import Item, job_from_item
 from streams.job import FINAL_STATUSES, Job
-from streams.schema import USER_JOBS_INDEX
 
 log = structlog.get_logger()
 
@@ -27,12 +27,12 @@ class _Found(Struct, frozen=True, rename="pascal"):
 
 class _Listed(Struct, frozen=True, rename="pascal"):
     items: list[Item]
-    last_evaluated_key: Raw | None = None
+    last_evaluated_key: dict[str, Any] | None = None
 
 
 class _Batch(Struct, frozen=True, rename="pascal"):
     responses: dict[str, list[Item]]
-    unprocessed_keys: dict[str, Raw] = field(default_factory=dict)
+    unprocessed_keys: dict[str, Any] = field(default_factory=dict)
 
 
 class Table:
@@ -57,16 +57,8 @@ class Table:
             answer = await self._dynamodb.call("batch_get_item", _Batch, RequestItems=wanted)
             found = map(readable, answer.responses.get(self._name, ()))
             jobs.update({job.job_id: job for job in found if job})
-            wanted = {name: json.decode(rest) for name, rest in answer.unprocessed_keys.items()}
+            wanted = answer.unprocessed_keys
         return jobs
-
-    async def jobs_of(self, user_id: str, statuses: Collection[str] = ()) -> AsyncIterator[Job]:
-        """Yield the user's jobs from the index, the youngest first, of these statuses where any are named."""
-        asked = _Query({"#user": "user_id"}, {":user": {"S": user_id}})
-        if statuses:
-            asked.filter(f"#status IN ({asked.values('status', statuses)})", status="status")
-        async for job in self._query(asked):
-            yield job
 
     async def unfinished_of(self, user_id: str, since: int | None) -> AsyncIterator[Job]:
         """Yield the user's jobs that are not final, and those that changed at `since` (Unix seconds) or later."""
@@ -88,7 +80,22 @@ class Table:
                     yield job
             if listed.last_evaluated_key is None:
                 return
-            parameters["ExclusiveStartKey"] = json.decode(listed.last_evaluated_key)
+            parameters["ExclusiveStartKey"] = listed.last_evaluated_key
+
+    async def active(self, since: int) -> AsyncIterator[list[Job]]:
+        """Yield, page by page of a whole scan, everyone's jobs that are not final or changed at `since` (Unix seconds) or later."""
+        values = {f":final{number}": {"S": status} for number, status in enumerate(sorted(FINAL_STATUSES))}
+        parameters: dict[str, Any] = {
+            "FilterExpression": f"NOT #status IN ({', '.join(values)}) OR #updated >= :since",
+            "ExpressionAttributeNames": {"#status": "status", "#updated": "updated_at"},
+            "ExpressionAttributeValues": {**values, ":since": {"N": str(since)}},
+        }
+        while True:
+            listed = await self._dynamodb.call("scan", _Listed, TableName=self._name, **parameters)
+            yield [job for item in listed.items if (job := readable(item))]
+            if listed.last_evaluated_key is None:
+                return
+            parameters["ExclusiveStartKey"] = listed.last_evaluated_key
 
 
 class _Query:

@@ -1,16 +1,17 @@
 // The list as the api pages it, read on as far as the reader scrolls.
 
+import { setClockBy } from "./clock.js";
 import { order, queryOf } from "./view.js";
 
-const SIZE = 50;
+const SIZE = 100; // the most that the api gives
 
 export class Pages {
   #query;
   #compare;
   #cursor = "";
+  #read = new Set();
   #last = null;
   complete = false;
-  total = null;
 
   constructor(view) {
     this.#query = queryOf(view);
@@ -19,23 +20,30 @@ export class Pages {
 
   /** The jobs of the next page. */
   async next(signal) {
-    const { jobs, total_count: total, next_cursor: cursor = "" } = await list(this.#query, { page_size: SIZE, cursor: this.#cursor }, signal);
+    const { jobs, next_cursor: cursor = "" } = await list(this.#query, { page_size: SIZE, cursor: this.#cursor }, signal);
     this.#cursor = cursor;
     this.complete = !cursor;
     this.#last = jobs.at(-1) ?? this.#last;
-    this.total = total;
+    for (const { job_id: id } of jobs) this.#read.add(id);
     return jobs;
   }
 
-  /** Whether the job lies within what was read: a job beyond it would stand where others are still missing. */
+  /** Whether the job lies within what was read: beyond it, it would stand where others are still missing. */
   reaches(job) {
-    return this.complete || (this.#last !== null && this.#compare(job, this.#last) <= 0);
+    return this.complete || this.#read.has(job.job_id) || (this.#last !== null && this.#compare(job, this.#last) <= 0);
   }
 }
 
-/** How many jobs there are of this view. */
+/** How many jobs there are of this view; where that is not exact, there are more. */
 export async function count(view, signal) {
-  return (await list(queryOf(view), { page_size: 1 }, signal)).total_count;
+  const { total_count: total, total_count_exact: isExact = true } = await list(queryOf(view), { page_size: 1 }, signal);
+  return { total, isExact };
+}
+
+/** One job, or null if there is none of this id. */
+export async function find(id) {
+  const response = await fetch(`/api/v1/jobs/${encodeURIComponent(id)}`);
+  return response.ok ? response.json() : null;
 }
 
 async function list(query, more, signal) {
@@ -43,12 +51,13 @@ async function list(query, more, signal) {
   for (const [key, value] of Object.entries(more)) if (value) asked.set(key, value);
   const response = await fetch(`/api/v1/jobs?${asked}`, { signal });
   if (!response.ok) throw new ListRefused(response.status, await response.json().catch(() => ({})));
+  setClockBy(response);
   return response.json();
 }
 
 export class ListRefused extends Error {
   constructor(status, problem) {
-    super(problem.detail ?? `The server answered ${status}.`);
+    super(problem.detail ?? `the server answered ${status}`);
     this.status = status;
   }
 }

@@ -23,7 +23,7 @@ class Process:
         self.flying: list[State] = []
         self.heard: list[State] = []  # since somebody watches on this connection to Redis
         self.whole = True
-        self._reconciler = Reconciler(world.truth, self.audiences, self._spawn)
+        self._reconciler = Reconciler(world.truth, self._spawn)
         self._position = 0
         self._since: int | None = None  # all is heard up to here, and not all behind it
 
@@ -67,7 +67,7 @@ class Process:
 
     def poll(self) -> None:
         """Read again what is watched while nothing is heard."""
-        self._spawn(self._reconciler.poll())
+        self._spawn(self._reconciler.poll(list(self.audiences.values())))
         self.world.turn()
 
     def connect(self, client: Client, job_id: str) -> None:
@@ -127,7 +127,7 @@ class Process:
             reader.is_open = True
 
     async def _mend(self, since: int) -> None:
-        await self._reconciler.mend(since)
+        await self._reconciler.mend(list(self.audiences.values()), since)
         if self.whole:
             self._since = None
 

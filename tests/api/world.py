@@ -68,7 +68,7 @@ class World:
         self.redis_away = False
         self.gates: list[asyncio.Future[None]] = []
         self._under_way: list[asyncio.Task[Any]] = []
-        self.truth = Truth(cast("Table", self), cast("Channel", self))
+        self.truth = Truth(cast("Table", self), cast("Channel", self), redis_within=None)
 
     @property
     def seconds(self) -> int:

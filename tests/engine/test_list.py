@@ -1,0 +1,236 @@
+"""The list against real engines: with an oracle, with and without the index for status, and within its bounds."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import urljoin
+from uuid import uuid4
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from streams import dynamodb
+from streams.errors import ListTooLong
+from streams.indexes import StatusIndex
+from streams.listing import Listing, Page
+from streams.schema import status_index
+from streams.selection import Order, Place, Selection, Span
+from tests.listed import Item, Query, expected, items, number, queries
+from tests.stack import Api, Stack, bearer
+
+ONCE = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def stored(stack: Stack, drawn: list[Item]) -> tuple[str, dict[str, Item]]:
+    """Write the jobs of a new user, and one of somebody else; return the user and the jobs by id."""
+    user = f"user {uuid4().hex[:8]}"
+    jobs = {f"{uuid4().hex[:3]} {user} {place}": item for place, item in enumerate(drawn)}
+    written = [{"job_id": {"S": job_id}, "user_id": {"S": user}, **item} for job_id, item in jobs.items()]
+    written += [{**item, "job_id": {"S": f"{user} other"}, "user_id": {"S": "other"}} for item in written[:1]]
+    for start in range(0, len(written), 25):
+        puts = [{"PutRequest": {"Item": item}} for item in written[start : start + 25]]
+        stack.client.batch_write_item(RequestItems={stack.table: puts})
+    return user, jobs
+
+
+def pages(client: httpx.Client, query: Query, page_size: int) -> Iterator[dict[str, Any]]:
+    """Follow the cursors to the end, by the parameter and by the Link in turn."""
+    answer = client.get("/api/v1/jobs", params=httpx.QueryParams([*query.parameters, ("page_size", str(page_size))]))
+    while True:
+        page = answer.raise_for_status().json()
+        yield page
+        if "next_cursor" not in page:
+            assert "link" not in answer.headers
+            return
+        following = urljoin(str(answer.url), answer.links["next"]["url"])
+        assert page["next_cursor"] in following
+        answer = client.get(following)
+
+
+def ids(found: list[dict[str, Any]]) -> list[str]:
+    return [job["job_id"] for page in found for job in page["jobs"]]
+
+
+@ONCE
+@given(st.lists(items, max_size=24), st.lists(queries, min_size=1, max_size=4), st.integers(1, 9))
+def test_every_match_is_listed_exactly_once_in_order(
+    api: tuple[Stack, Api], drawn: list[Item], asked: list[Query], page_size: int
+) -> None:
+    stack, server = api
+    user, jobs = stored(stack, drawn)
+    with httpx.Client(base_url=server.url, headers=bearer(user), timeout=10) as client:
+        for query in asked:
+            right = expected(jobs, query)
+            found = list(pages(client, query, page_size))
+            assert ids(found) == right, query
+            assert {page["total_count"] for page in found} == {len(right)}
+            assert [page["page"] for page in found] == list(range(1, len(found) + 1))
+            assert all(len(page["jobs"]) == page_size for page in found[:-1])
+            for number_, page in enumerate(found, 1):
+                parameters = [*query.parameters, ("page_size", str(page_size)), ("page", str(number_))]
+                assert client.get("/api/v1/jobs", params=parameters).json()["jobs"] == page["jobs"]
+
+
+def test_a_walk_goes_on_where_it_was_while_new_jobs_come(api: tuple[Stack, Api], user: str) -> None:
+    stack, server = api
+    for second in range(6):
+        stack.put(f"{user} {second}", user, created_at=second)
+    with httpx.Client(base_url=server.url, headers=bearer(user)) as client:
+        walk = pages(client, Query(), 2)
+        found = [next(walk)]
+        for second in range(6, 9):
+            stack.put(f"{user} {second}", user, created_at=second)
+        found += walk
+    assert ids(found) == [f"{user} {second}" for second in (5, 4, 3, 2, 1, 0)]
+    assert [page["total_count"] for page in found] == [6, 9, 9]
+
+
+@pytest.fixture
+def connecting(aws: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return a way to the engine from this process."""
+    for name, value in aws.items():
+        monkeypatch.setenv(name, value)
+
+    @asynccontextmanager
+    async def connected() -> AsyncIterator[dynamodb.DynamoDB]:
+        client = dynamodb.connect("dynamodb", os.environ, 8)
+        try:
+            yield client
+        finally:
+            await client.close()
+
+    return connected
+
+
+async def walked(listing: Listing, selection: Selection, order: Order, size: int) -> list[Page]:
+    """Follow the places to the end."""
+    found: list[Page] = []
+    after: Place | None = None
+    while not found or after:
+        found.append(await listing.page(selection, order, size, after=after))
+        after = found[-1].next
+    return found
+
+
+def listed(found: list[Page]) -> list[str]:
+    return [job.job_id for page in found for job in page.jobs]
+
+
+@settings(ONCE, max_examples=15)
+@given(st.lists(items, max_size=24), st.lists(queries, min_size=1, max_size=4), st.integers(1, 9))
+def test_the_list_says_the_same_with_and_without_the_index_for_status(
+    api: tuple[Stack, Api], connecting: Any, drawn: list[Item], asked: list[Query], page_size: int
+) -> None:
+    stack, _ = api
+    user, _ = stored(stack, drawn)
+
+    async def compare() -> None:
+        async with connecting() as engine:
+            given_by_table = Listing(engine, stack.table)
+            without = Listing(engine, stack.table, StatusIndex.NONE)
+            for query in asked:
+                statuses = query.statuses or ("completed",)
+                span = Span(*(value for value in (query.after or -(2**53), query.before or 2**53)))
+                selection = Selection(user, statuses, span, tuple(word.casefold() for word in query.words))
+                order = Order(query.sort.removeprefix("-") or "created_at", query.sort.startswith("-"))
+                pair = [await walked(one, selection, order, page_size) for one in (given_by_table, without)]
+                assert pair[0] == pair[1], query
+
+    asyncio.run(compare())
+
+
+def test_the_engines_have_the_best_index_for_status_that_they_take(
+    request: pytest.FixtureRequest, stack: Stack
+) -> None:
+    """ministack takes several attributes per key, as DynamoDB does since November 2025; DynamoDB Local 3.1.0 does not."""
+    kind = status_index(stack.client.describe_table(TableName=stack.table)["Table"])
+    is_local = "dynamodb-local" in request.node.callspec.id
+    assert kind is (StatusIndex.PLAIN if is_local else StatusIndex.ORDERED)
+
+
+class Counted:
+    """An engine that says how many jobs were read of it, in how many queries, and through which index."""
+
+    def __init__(self, engine: dynamodb.DynamoDB) -> None:
+        self._engine = engine
+        self.jobs = 0
+        self.indexes: list[str] = []
+
+    async def call(self, operation: str, into: type[Any], /, **parameters: Any) -> Any:
+        answer = await self._engine.call(operation, dict[str, Any], **parameters)
+        if operation == "query":
+            self.jobs += answer["ScannedCount"]
+            self.indexes.append(parameters["IndexName"])
+        return await self._engine.call(operation, into, **parameters)
+
+
+async def read_for(engine: dynamodb.DynamoDB, table: str, index: StatusIndex | None, selection: Selection) -> Counted:
+    counted = Counted(engine)
+    await Listing(counted, table, index).page(selection, Order(), 5)  # type: ignore[arg-type]
+    return counted
+
+
+async def test_the_index_for_status_is_taken_where_it_reads_less(stack: Stack, connecting: Any, user: str) -> None:
+    for second in range(60):
+        stack.put(f"{user} {second}", user, created_at=second, status="failed" if second == 30 else "completed")
+    async with connecting() as engine:
+        rare = Selection(user, ("failed",))
+        with_index = await read_for(engine, stack.table, None, rare)
+        without = await read_for(engine, stack.table, StatusIndex.NONE, rare)
+        everything = Selection(user, ("completed", "failed", "pending", "processing"))
+        all_named = await read_for(engine, stack.table, None, everything)
+    assert set(with_index.indexes) == {"UserStatusIndex"}
+    assert with_index.jobs <= 2
+    assert without.jobs >= 60
+    assert set(all_named.indexes) == {"UserJobsIndex"}
+
+
+async def test_a_request_reads_within_its_bound_and_the_walk_still_finds_all(
+    stack: Stack, connecting: Any, user: str
+) -> None:
+    for second in range(100):
+        stack.put(f"{user} {second}", user, created_at=second, status="failed" if second in {2, 50} else "completed")
+    selection = Selection(user, ("failed",))
+    async with connecting() as engine:
+        for descending in (True, False):
+            order = Order("created_at", descending)
+            found = await walked(Listing(engine, stack.table, StatusIndex.NONE, read_jobs=30), selection, order, 5)
+            assert listed(found) == [f"{user} {second}" for second in ((50, 2) if descending else (2, 50))]
+            assert 3 < len(found) < 6
+            assert {page.total for page in found} == {2}
+        words = Selection(user, words=("never",))
+        found = await walked(Listing(engine, stack.table, read_jobs=30), words, Order(), 5)
+        assert (listed(found), found[0].is_total_exact) == ([], False)
+
+
+async def test_what_cannot_be_read_within_the_bound_is_refused(stack: Stack, connecting: Any, user: str) -> None:
+    for second in range(12):
+        stack.put(f"{user} {second}", user, created_at=second, duration=second, status="failed")
+        stack.put(f"{user} same {second}", f"{user} same", created_at=1)
+    async with connecting() as engine:
+        eleven, twelve = (Listing(engine, stack.table, StatusIndex.NONE, read_jobs=bound) for bound in (11, 12))
+        by_duration = Order("duration", descending=True)
+        sorted_ = await twelve.page(Selection(user), by_duration, 2)
+        assert listed([sorted_]) == [f"{user} 11", f"{user} 10"]
+        with pytest.raises(ListTooLong, match="sort=duration"):
+            await eleven.page(Selection(user), by_duration, 2)
+        with pytest.raises(ListTooLong, match="one second"):
+            await walked(Listing(engine, stack.table, read_jobs=5), Selection(f"{user} same"), Order(), 5)
+        with pytest.raises(ListTooLong, match="beyond"):
+            await Listing(engine, stack.table, StatusIndex.NONE, read_jobs=5).page(Selection(user), Order(), 2, skip=8)
+
+
+async def test_an_index_that_is_gone_is_left_alone(stack: Stack, connecting: Any, user: str) -> None:
+    name = f"{stack.table}-bare"
+    from streams.schema import jobs_schema  # noqa: PLC0415
+
+    stack.client.create_table(**jobs_schema(name))
+    item = {"job_id": {"S": user}, "user_id": {"S": user}, "status": {"S": "failed"}}
+    stack.client.put_item(TableName=name, Item=item | {"created_at": number(1), "updated_at": number(1)})
+    async with connecting() as engine:
+        page = await Listing(engine, name, StatusIndex.ORDERED).page(Selection(user, ("failed",)), Order(), 5)
+    assert listed([page]) == [user]
