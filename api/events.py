@@ -20,6 +20,7 @@ from api.auth import Caller
 from api.hub import Hub
 from api.mailbox import Mailbox
 from api.parameters import job_id_from, statuses_from
+from api.paths import segment_of
 from api.server import CONNECTION, Protocol
 from api.stream import Stream
 
@@ -30,7 +31,7 @@ LONGEST_EVENT_ID = 256
 @get("/jobs/{job_id:str}/events", media_type="text/event-stream")
 async def job_events(request: Request[Any, Any, Any], caller: Caller, hub: Hub, job_id: str) -> EventSourceResponse:
     """Stream the states of one job until it is final."""
-    return JobStream(hub, caller, job_id_from(job_id), _last_event_id(request))
+    return JobStream(hub, caller, job_id_from(segment_of(job_id)), _last_event_id(request))
 
 
 @get("/jobs/events", media_type="text/event-stream")
@@ -63,7 +64,8 @@ class EventStream(EventSourceResponse):
     async def begin(self, mailbox: Mailbox, leave: Callable[[], None], scope: Scope, send: Send) -> None:
         """Send the head of the response, and hand the connection over to the stream."""
         connection: Protocol = scope["extensions"][CONNECTION]
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        head = list(self.raw_headers)  # a copy: the CORS middleware writes the caller's origin into it
+        await send({"type": "http.response.start", "status": self.status_code, "headers": head})
         retry = frames.retry(random.randint(*RETRY))  # noqa: S311 - jitter, no secret
         await send({"type": "http.response.body", "body": retry, "more_body": True})
         connection.hand_over(Stream(mailbox, self.hub.counts, leave))

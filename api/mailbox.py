@@ -73,7 +73,8 @@ class Mailbox:
             self.cut()
         elif self._left <= 0:
             self.end()
-        elif self._is_token and self._left == WARN_BEFORE:
+        elif self._is_token and self._left <= WARN_BEFORE:
+            self._is_token = False  # said once
             self.notice(frames.EXPIRING)
         elif self._idle >= PING_EVERY:
             self._idle = 0

@@ -10,6 +10,8 @@ import uvicorn
 from litestar import Litestar
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from api.paths import keeping_slashes
+
 CONNECTION = "headway.connection"  # the ASGI extension that gives an app its Protocol
 
 
@@ -62,7 +64,7 @@ class Server(uvicorn.Server):
 def server_for(app: Litestar, drain: Callable[[], Awaitable[None]], host: str, port: int) -> Server:
     """Make the server of one process."""
     config = uvicorn.Config(
-        app,
+        keeping_slashes(app),
         host=host,
         port=port,
         loop="uvloop",

@@ -56,8 +56,9 @@ class Truth:
         """Return the states of at most 100 (user id, job id) by one consistent read; a missing one is a deletion."""
         found = await self._table.get_many({job_id for _, job_id in jobs})
         theirs = [job for user_id, job_id in jobs if (job := found.get(job_id)) and job.user_id == user_id]
-        states = {state.job_id: state for state in await self._versioned(theirs)}
-        return {(user_id, job_id): states.get(job_id) or deletion_of(job_id, 0) for user_id, job_id in jobs}
+        owners = [(job.user_id, job.job_id) for job in theirs]
+        states = dict(zip(owners, await self._versioned(theirs), strict=True))
+        return {asked: states.get(asked) or deletion_of(asked[1], 0) for asked in jobs}
 
     async def of_user(self, user_id: str, since: int | None) -> Snapshot:
         """Return the unfinished jobs of a user, and those that changed since a position (Redis' microseconds)."""

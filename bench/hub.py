@@ -30,7 +30,7 @@ from tests.stack import Stack
 from workers.engines import free_port, local_aws, start_ministack
 
 ROUNDS = 3
-SECONDS = 2.0  # of events in one window
+SECONDS = 1.5  # of events in one window
 JOBS = [f"job-{number:05}" for number in range(10_000)]
 MEMORY = (1_000, 5_000)
 MEMORY_MOST = 10_000  # streams, of Headway and of nchan
@@ -94,8 +94,7 @@ async def _memory(servers: Sequence[Server]) -> Report:
     opened = 0
     for number in (*MEMORY, MEMORY_MOST):
         chosen = servers if number != MEMORY_MOST else _asked_of(servers, "Headway", "nchan")
-        for server in chosen:
-            await server.open(JOBS[opened:number])
+        await asyncio.gather(*(server.open(JOBS[opened:number]) for server in chosen))
         await asyncio.sleep(SETTLE)
         rows += _memory_rows(number, before, {server.name: hub_cost.memory(server.process.pid) for server in chosen})
         opened = number
@@ -172,9 +171,8 @@ def _quick_bound(name: str, rounds: Rounds) -> list[str]:
 
 async def _crowd(servers: Sequence[Server]) -> Report:
     servers = _asked_of(servers, *EASY)
-    for server in servers:
-        await server.load.keep(0)
-        await server.open([CROWD] * WATCHERS)
+    await _keep(servers, 0)
+    await asyncio.gather(*(server.open([CROWD] * WATCHERS) for server in servers))
     ready = [server for server in servers if await warm_up(server, [CROWD], WATCHERS)]
     rounds = await _rounds(ready, lambda server: crowd(server, WATCHERS, CROWD_EVENTS))
     return Report(
@@ -186,9 +184,12 @@ async def _crowd(servers: Sequence[Server]) -> Report:
 
 
 async def _alternate(servers: Sequence[Server], number: int, window: Callable[[Server], Awaitable[Window]]) -> Rounds:
-    for server in servers:
-        await server.load.keep(number)
+    await _keep(servers, number)
     return await _rounds([server for server in servers if await warm_up(server, JOBS[:number])], window)
+
+
+async def _keep(servers: Sequence[Server], number: int) -> None:
+    await asyncio.gather(*(server.load.keep(number) for server in servers))
 
 
 async def _rounds(servers: Sequence[Server], window: Callable[[Server], Awaitable[Window]]) -> Rounds:

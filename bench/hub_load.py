@@ -10,6 +10,7 @@ import socket
 import time
 from array import array
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from typing import Any
@@ -124,8 +125,9 @@ class Watchers:
             stream = Stream(request, self._tally, loop.create_future())
             self._streams.append(stream)
             opened = stream.open
-            await loop.create_connection(lambda stream=stream: stream, sock=sock)
-            await opened
+            await loop.create_connection(partial(_same, stream), sock=sock)
+            if opened:
+                await opened
 
     async def hear(self, _: None) -> Heard:
         """Tell what was heard since the last time."""
@@ -209,3 +211,7 @@ async def _serve(pipe: Connection, port: int) -> None:
             pipe.send(await method(argument))
         except Exception as error:  # noqa: BLE001 - it belongs to whoever asked
             pipe.send(ConnectionError(repr(error)))
+
+
+def _same(stream: Stream) -> Stream:
+    return stream

@@ -178,9 +178,11 @@ def _client(service: str, environment: Mapping[str, str], connections: int, sess
         retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
         tcp_keepalive=True,
     )
-    return session.client(  # type: ignore[call-overload]
-        service, region_name=region, endpoint_url=_streams_endpoint(service, environment), config=config
-    )
+    endpoint = _streams_endpoint(service, environment)
+    try:
+        return session.client(service, region_name=region, endpoint_url=endpoint, config=config)  # type: ignore[call-overload]
+    except ValueError as error:  # botocore's word for an endpoint that is no URL
+        raise SettingsRefused(f"AWS_ENDPOINT_URL: {error}") from error
 
 
 def _streams_endpoint(service: str, environment: Mapping[str, str]) -> str | None:

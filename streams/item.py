@@ -13,7 +13,7 @@ from streams.errors import ItemRefused
 from streams.job import Job
 
 SHOWN = 100  # characters of what was refused
-PLAIN = 15  # digits that are surely below the largest
+SHORT = 16  # digits; a number with fewer is not too large, and needs no Decimal
 LARGEST = 2**53  # beyond it neither JavaScript nor JSON keeps every integer
 
 
@@ -26,7 +26,7 @@ class Attribute(Struct, frozen=True, rename=str.upper, gc=False):
     null: bool | None = None
 
 
-class Item(Struct, frozen=True):
+class Item(Struct, frozen=True, gc=False):
     """The attributes of a table item that Headway reads; unknown ones are skipped while decoding."""
 
     job_id: Attribute | None = None
@@ -105,8 +105,8 @@ def _number(attribute: Attribute) -> int | float | None:
     text = attribute.n
     if text is None:
         return None
-    if len(text) <= PLAIN and text.isascii() and text.isdigit():
-        return int(text)  # Nearly every number; Decimal takes ten times as long.
+    if len(text) < SHORT and text.isascii() and text.isdigit():
+        return int(text)
     try:
         number = Decimal(text)
     except InvalidOperation:

@@ -4,11 +4,13 @@ A single Redis owns everything. A Redis Cluster divides the keys among 16384 slo
 name in braces, and each slot has one node that writes.
 """
 
+from binascii import crc_hqx
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from msgspec import Struct
-from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
+
+SLOTS = 16_384
 
 
 class Node(NamedTuple):
@@ -42,7 +44,7 @@ class Layout(Struct, frozen=True):
 
     def owner_of(self, key: bytes) -> Node | None:
         """Return the node to ask for a key, None where the slot has none."""
-        return self.owners[key_slot(key)] if self.is_cluster else HOME
+        return self.owners[slot_of(key)] if self.is_cluster else HOME
 
     def with_slot(self, slot: int, owner: Node) -> "Layout":
         """Return the layout after a slot has moved."""
@@ -51,8 +53,15 @@ class Layout(Struct, frozen=True):
 
 def layout_of(info: bytes, slots: Sequence[Any], asked: str) -> Layout:
     """Read what a node answers to CLUSTER INFO and CLUSTER SLOTS; `asked` is its host as we know it."""
-    owners: list[Node | None] = [None] * REDIS_CLUSTER_HASH_SLOTS
+    owners: list[Node | None] = [None] * SLOTS
     for first, last, (host, port, *_), *_replicas in slots:
         owner = Node(str(host or b"", "utf-8") or asked, int(port))  # a node that knows no name of its own says none
         owners[first : last + 1] = [owner] * (last + 1 - first)
     return Layout(owners, b"cluster_state:ok" in info)
+
+
+def slot_of(key: bytes) -> int:
+    """Return the slot of a key: CRC16 of what is in its first braces, of all of it where there is nothing in them."""
+    _, _, behind = key.partition(b"{")
+    tag, closed, _ = behind.partition(b"}")
+    return crc_hqx(tag if tag and closed else key, 0) % SLOTS

@@ -21,7 +21,7 @@ UNKNOWN_TO = {
 OF_SHARDS = {"streams.feed", "streams.lineage", "streams.lease", "streams.leases", "streams.parked", "streams.record"}
 OF_PURE_MODULES = {
     "array", "base64", "binascii", "collections", "collections.abc", "dataclasses", "datetime", "decimal", "enum", "functools", "hashlib", "hmac", "io", "itertools",
-    "math", "msgspec", "random", "re", "typing", "unicodedata", "urllib.parse", "wave",
+    "math", "msgspec", "random", "re", "redis.crc", "typing", "unicodedata", "urllib.parse", "wave",
 }  # fmt: skip
 
 # Says every connection, name look-up and process; then imports what is named.
@@ -103,7 +103,7 @@ def test_the_environment_is_read_where_a_process_starts(module: str) -> None:
     assert (
         not reads
         or module.endswith("__main__")
-        or module in {"workers.process", "workers.engines", "workers.aws_lambda"}
+        or module in {"api.processes", "workers.process", "workers.engines", "workers.aws_lambda"}
     )
 
 

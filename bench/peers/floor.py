@@ -26,7 +26,7 @@ class Watchers:
         """Tell a connection what comes on a channel."""
         if channel not in self.by_channel:
             self.by_channel[channel] = []
-            self.redis.write(hiredis.pack_command(("SUBSCRIBE", channel)))
+            self.redis.write(hiredis.pack_command(("SUBSCRIBE", channel)))  # type: ignore[arg-type]
         self.by_channel[channel].append(transport)
 
 
@@ -84,7 +84,7 @@ async def main(port: int, redis_url: str) -> None:
     loop = asyncio.get_running_loop()
     watchers = Watchers()
     redis = urlsplit(redis_url)
-    await loop.create_connection(lambda: Feed(watchers), redis.hostname, redis.port)
+    await loop.create_connection(lambda: Feed(watchers), redis.hostname or "127.0.0.1", redis.port or 6379)
     server = await loop.create_server(lambda: Connection(watchers), "127.0.0.1", port, backlog=2048)
     await server.serve_forever()
 

@@ -28,7 +28,7 @@ class Hub:
     async def run(self) -> None:
         """Hand every message to the queues of its channel."""
         await self._pubsub.subscribe("textbook")
-        async for message in self._pubsub.listen():  # type: ignore[no-untyped-call]
+        async for message in self._pubsub.listen():
             data = message["data"].partition("\n")[2]  # Headway's head is in front of the JSON
             for queue in self._queues[message["channel"]]:
                 queue.put_nowait(data)
