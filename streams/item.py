@@ -26,7 +26,7 @@ class Attribute(Struct, frozen=True, rename=str.upper, gc=False):
     null: bool | None = None
 
 
-class Item(Struct, frozen=True):
+class Item(Struct, frozen=True, gc=False):
     """The attributes of a table item that Headway reads; unknown ones are skipped while decoding."""
 
     job_id: Attribute | None = None

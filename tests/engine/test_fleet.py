@@ -138,8 +138,8 @@ async def park_readable(stack: Stack, user: str) -> None:
         await ParkedRecords(connected, stack.leases, arn).park(record)
 
 
-async def until_stored(connected: Channel, user: str, job_id: str) -> None:
-    async with asyncio.timeout(20):
+async def until_stored(connected: Channel, user: str, job_id: str, seconds: float = 20) -> None:
+    async with asyncio.timeout(seconds):
         while not await connected.latest([(user, job_id)]):  # noqa: ASYNC110 - another process stores it
             await asyncio.sleep(0.05)
 
@@ -275,3 +275,22 @@ async def test_the_lambda_function_asks_for_the_rest_again_while_redis_is_away(
     assert await function.relay(event) == {"batchItemFailures": []}
     assert await function.relay({"Records": []}) == {"batchItemFailures": []}
     await function.close()
+
+
+async def test_a_stream_that_takes_the_place_of_another_is_followed_and_what_fell_between_is_told(
+    stack: Stack, user: str
+) -> None:
+    def switch(on: bool) -> None:
+        view = {"StreamViewType": "NEW_AND_OLD_IMAGES"} if on else {}
+        stack.client.update_table(TableName=stack.table, StreamSpecification={"StreamEnabled": on, **view})
+
+    stack.start_relay()
+    await asyncio.to_thread(stack.put, "before", user)
+    async with channel(stack) as redis:
+        await until_stored(redis, user, "before")
+        await asyncio.to_thread(switch, False)
+        await asyncio.to_thread(stack.put, "between", user)
+        await asyncio.to_thread(switch, True)
+        await asyncio.to_thread(stack.put, "after", user)
+        await until_stored(redis, user, "after", 40)
+        await until_stored(redis, user, "between", 40)
