@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help install run test check lint types bench lock
+.PHONY: help install run test chaos check lint types bench lock
 
 help: ## what the doors are
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ run: install ## everything on this machine, with a simulated pipeline; Ctrl-C st
 
 test: install ## the tests, on engines of their own
 	$(BIN)/pytest
+
+chaos: install ## kill, freeze and stop everything in turn, under load; prints how long updates stood still
+	$(BIN)/python -m tests.chaos
 
 bench: install ## measure; `make bench WHAT=latency` for one
 	$(BIN)/python -m bench $(WHAT)

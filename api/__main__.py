@@ -1,16 +1,19 @@
 """`python -m api`: serve the list, the streams and the page."""
 
 import asyncio
+import gc
 import os
 import sys
 
 import structlog
 import uvloop
+from botocore.exceptions import BotoCoreError
 
 from api.app import create_app
 from api.auth import Authenticate, authenticator
 from api.hub import Hub, Limits
 from api.metrics import HubCollector, show
+from api.processes import listening, run_several
 from api.server import server_for
 from api.truth import Truth
 from streams import dynamodb
@@ -33,8 +36,9 @@ def main() -> None:
         settings = settings_from(os.environ)
         configure_logging(settings.log_level, settings.log_format)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(serve(settings, authenticator(settings)))
-    except HeadwayError as error:
+            authenticate = authenticator(settings)
+            runner.run(run_several(settings.processes) if settings.processes > 1 else serve(settings, authenticate))
+    except (HeadwayError, BotoCoreError) as error:
         sys.exit(f"api: {error}")
 
 
@@ -49,13 +53,21 @@ async def serve(settings: Settings, authenticate: Authenticate) -> None:
         async with Hub(redis, Truth(table, channel), limits).running() as hub:
             show(HubCollector(hub.counts, lambda: hub.streams, lambda: hub.is_whole))
             await hub.until_whole(FEED_WITHIN)
+            _spare_the_collector()
             app = create_app(settings, authenticate, table, Listing(tables, settings.table), hub)
             server = server_for(app, hub.drain, settings.host, settings.port)
             log.info("api starts", host=settings.host, port=settings.port)
-            await server.serve()
+            await server.serve(listening(settings))
     finally:
         await channel.close()
         await tables.close()
+
+
+def _spare_the_collector() -> None:
+    """Keep full collections from walking what stays, and all streams, again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 if __name__ == "__main__":

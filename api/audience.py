@@ -1,11 +1,12 @@
 """Who watches what on this process, and the one state of each watched job. No I/O."""
 
+from collections.abc import Callable
+
 from api.frames import Event
 from api.mailbox import Slot, Slots
-from streams.channel import channel_of
 from streams.state import Order, State, order
 
-FORGET_ABOVE = 1000  # finished jobs that a user's watchers need not be told of again
+FORGET_ABOVE = 2000  # jobs of one user; finished ones that nobody watches by themselves are forgotten then
 
 
 class Watch:
@@ -26,14 +27,22 @@ class Watch:
         """Whether anybody is told of this job."""
         return bool(self.slots or self.audience.boxes)
 
-    def offer(self, state: State) -> None:
-        """Show a state if it is newer; where that is unsure, `doubtful` holds it until settle()."""
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether something is shown, and more is expected."""
+        return self.event is not None and not self.event.state.is_last
+
+    def offer(self, state: State, *, heard: bool = False) -> None:
+        """Show a state if it is newer; where that is unsure, `doubtful` holds it until settle().
+
+        `heard` says that it was told live: readers that are still opening are told too.
+        """
         if self.event is None:
-            self.show(state)
+            self.show(state, heard=heard)
             return
         match order(state, self.event.state):
             case Order.NEWER:
-                self.show(state)
+                self.show(state, heard=heard)
             case Order.SAME:
                 self._adopt(state)
             case Order.UNSURE:
@@ -41,6 +50,8 @@ class Watch:
 
     def believe(self, truth: State, shown: Event | None) -> None:
         """Take the result of a consistent read that began when `shown` was shown: it is not older than that."""
+        if shown and self.event is not shown and truth.data == shown.state.data:
+            return  # It is what was shown before; what came since is newer.
         if self.event is not shown or shown is None:
             self.offer(truth)
         elif truth.data != shown.state.data:
@@ -51,48 +62,61 @@ class Watch:
     def settle(self, truth: State, shown: Event | None, asked: State) -> None:
         """Decide a doubt by a consistent read that began after `asked`; `doubtful` stays where that was too early."""
         if self.event is shown and self.doubtful is asked:
-            self.doubtful = None
-            self.believe(asked if asked.data == truth.data else truth, shown)
+            self._believe_settled(asked if asked.data == truth.data else truth, shown)
 
-    def show(self, state: State) -> None:
+    def _believe_settled(self, truth: State, shown: Event | None) -> None:
+        if shown is None or truth.data != shown.state.data:
+            self.show(truth, heard=True)
+        else:
+            self._certain()
+            self._adopt(truth)
+
+    def show(self, state: State, *, heard: bool = False) -> None:
         """Make this the state of the job, and tell all who watch it."""
         before = self.event.state if self.event else None
-        self.event = Event(state)
-        self.doubtful = None
+        self._certain()
+        self.event = Event(state, self.audience.told_up_to(state.position))
         for slot in self.slots:
             slot.put(self.event)
         for box in self.audience.boxes:
-            if box.wants(before, state):
-                box.put(self.event)
+            box.tell(before, self.event, heard=heard)
+        self.event.forget_frames()
 
     def _adopt(self, state: State) -> None:
         """Learn the version of what is shown already."""
         if self.event and state.version and not self.event.state.version:
-            self.event = Event(state)
-            self.doubtful = None
+            self._certain()
+            self.event = Event(state, self.audience.told_up_to(state.position))
 
     def _doubt(self, state: State) -> None:
         held = self.doubtful
         if held is None or not (held.version and state.version) or state.version > held.version:
             self.doubtful = state
+            self.audience.doubts.add(self)
+
+    def _certain(self) -> None:
+        self.doubtful = None
+        self.audience.doubts.discard(self)
 
 
 class Audience:
     """All watchers of one user's jobs on this process."""
 
-    __slots__ = ("boxes", "channel", "streams", "user_id", "watches")
+    __slots__ = ("_forget_above", "boxes", "channel", "doubts", "streams", "user_id", "watches")
 
-    def __init__(self, user_id: str) -> None:
+    def __init__(self, user_id: str, channel: bytes) -> None:
         self.user_id = user_id
-        self.channel = channel_of(user_id)
+        self.channel = channel
         self.watches: dict[str, Watch] = {}
         self.boxes: set[Slots] = set()
+        self.doubts: set[Watch] = set()
+        self._forget_above = FORGET_ABOVE
         self.streams = 0  # open here, of both kinds
 
     def watch(self, job_id: str) -> Watch:
         """Return what is known of a job, nothing yet where it is new here."""
         if job_id not in self.watches:
-            if len(self.watches) > 2 * FORGET_ABOVE:
+            if len(self.watches) > self._forget_above:
                 self._forget_finished()
             self.watches[job_id] = Watch(self, job_id)
         return self.watches[job_id]
@@ -104,24 +128,34 @@ class Audience:
             if not self.boxes:
                 return None
             watch = self.watch(state.job_id)
-        watch.offer(state)
+        watch.offer(state, heard=True)
         return watch if watch.doubtful else None
 
     def leave(self, watch: Watch, slot: Slot) -> None:
         """Take a reader of one job out."""
         watch.slots.discard(slot)
-        if not watch.is_watched:
-            self.watches.pop(watch.job_id, None)
+        if not watch.slots and (watch.event is None or not self.boxes):
+            self._forget(watch)
 
     def leave_all(self, box: Slots) -> None:
         """Take a reader of all jobs out."""
         self.boxes.discard(box)
         if not self.boxes:
-            self.watches = {job_id: watch for job_id, watch in self.watches.items() if watch.slots}
+            self._forget_all(lambda watch: not watch.slots)
+
+    def told_up_to(self, position: int) -> int:
+        """Return how far readers of all jobs have been told: not beyond a state that is still in doubt."""
+        held = (watch.doubtful.position for watch in self.doubts if watch.doubtful and watch.doubtful.position)
+        return min(position, min(held, default=position + 1) - 1)
 
     def _forget_finished(self) -> None:
-        self.watches = {
-            job_id: watch
-            for job_id, watch in self.watches.items()
-            if watch.slots or watch.event is None or not watch.event.state.is_last
-        }
+        self._forget_all(lambda watch: not watch.slots and bool(watch.event and watch.event.state.is_last))
+        self._forget_above = max(FORGET_ABOVE, 2 * len(self.watches))
+
+    def _forget_all(self, is_over: Callable[[Watch], bool]) -> None:
+        for watch in [watch for watch in self.watches.values() if is_over(watch)]:
+            self._forget(watch)
+
+    def _forget(self, watch: Watch) -> None:
+        self.watches.pop(watch.job_id, None)
+        self.doubts.discard(watch)

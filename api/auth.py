@@ -3,17 +3,20 @@
 A browser's EventSource can send no header, so the cookie serves it. Tokens are never read from the URL.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import jwt
+import structlog
 from litestar.connection import ASGIConnection
 from msgspec import Struct
 
 from api.errors import CallerUnknown
+from api.keys import IssuerKeys
 from streams.errors import SettingsRefused
 from streams.settings import Settings
+
+log = structlog.get_logger()
 
 Connection = ASGIConnection[Any, Any, Any, Any]
 
@@ -36,6 +39,8 @@ LONGEST_USER_ID = 2048  # bytes, DynamoDB's limit for a partition key
 def authenticator(settings: Settings) -> Authenticate:
     """Return the way in which callers are known; raises SettingsRefused where none is set."""
     if settings.dev_user:
+        if settings.auth_secret or settings.auth_jwks_url:
+            log.warning("tokens are not looked at", reason="HEADWAY_DEV_USER is set", user=settings.dev_user)
         return _everyone(settings.dev_user)
     if not (settings.auth_secret or settings.auth_jwks_url):
         raise SettingsRefused(
@@ -52,14 +57,14 @@ def _everyone(user_id: str) -> Authenticate:
 
 
 def _by_token(settings: Settings) -> Authenticate:
-    keys = jwt.PyJWKClient(settings.auth_jwks_url, timeout=5) if settings.auth_jwks_url else None
+    keys = IssuerKeys(settings.auth_jwks_url) if settings.auth_jwks_url else None
 
     async def key_and_algorithms(token: str) -> tuple[Any, tuple[str, ...]]:
         algorithm = jwt.get_unverified_header(token).get("alg")
         if settings.auth_secret and algorithm in BY_SECRET:
             return settings.auth_secret, BY_SECRET
         if keys and algorithm in BY_JWKS:
-            return await asyncio.to_thread(keys.get_signing_key_from_jwt, token), BY_JWKS
+            return await keys.key_of(token), BY_JWKS
         raise jwt.InvalidAlgorithmError(f"the token is signed with {algorithm}, which is not accepted")
 
     async def authenticate(connection: Connection) -> Caller:

@@ -3,6 +3,7 @@
 HeadwayError
 ├── JobNotFound           no such job, or someone else's
 ├── CallerUnknown         no token, or one that does not hold
+├── IssuerUnavailable     the keys that tokens are checked with cannot be had now
 ├── TooManyStreams        the user, or this process, has as many as it may
 └── ParameterRefused      a part of the request is not what is allowed
 """
@@ -16,6 +17,10 @@ class JobNotFound(HeadwayError):
 
 class CallerUnknown(HeadwayError):
     """The request carries no token, or one that does not hold."""
+
+
+class IssuerUnavailable(HeadwayError):
+    """The keys that tokens are checked with cannot be had now; that is no fault of the caller."""
 
 
 class TooManyStreams(HeadwayError):

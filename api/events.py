@@ -1,12 +1,13 @@
 """The SSE endpoints: one job's events, and those of all the caller's jobs.
 
-The response is sse-starlette's, made lean: the request's one task waits for the client to leave, frames
-are sent from the hub (api/stream.py), and pings and age come from its one clock. Nothing that has to be
-awaited happens on the way out: after a disconnect an await would never return.
+The response is sse-starlette's, made lean: it sends the head, and hands the connection over to a stream
+(api/stream.py), which needs no task. Then the app is done with the request.
 """
 
 import random
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from contextlib import ExitStack
+from functools import partial
 from typing import Annotated, Any
 
 from litestar import Request, get
@@ -19,7 +20,8 @@ from api.auth import Caller
 from api.hub import Hub
 from api.mailbox import Mailbox
 from api.parameters import job_id_from, statuses_from
-from api.server import CUT
+from api.paths import segment_of
+from api.server import CONNECTION, Protocol
 from api.stream import Stream
 
 RETRY = (1000, 3000)  # milliseconds, jittered: those who lost the same process should not come back at once
@@ -29,7 +31,7 @@ LONGEST_EVENT_ID = 256
 @get("/jobs/{job_id:str}/events", media_type="text/event-stream")
 async def job_events(request: Request[Any, Any, Any], caller: Caller, hub: Hub, job_id: str) -> EventSourceResponse:
     """Stream the states of one job until it is final."""
-    return JobStream(hub, caller, job_id_from(job_id), _last_event_id(request))
+    return JobStream(hub, caller, job_id_from(segment_of(job_id)), _last_event_id(request))
 
 
 @get("/jobs/events", media_type="text/event-stream")
@@ -44,40 +46,46 @@ async def all_events(
 
 
 class EventStream(EventSourceResponse):
-    """A response that sends what comes into a mailbox, in the task of its request.
+    """A response that begins a stream. The head is sse-starlette's, made once; none of its tasks are started."""
 
-    Headers and media type are sse-starlette's, made once; none of the stock class' tasks are started.
-    """
-
+    # The connection ends with the stream: it is no longer the HTTP server's when that happens.
     stock = EventSourceResponse(iter(()))
+    stock.headers["Connection"] = "close"
+    stock.headers["X-Content-Type-Options"] = "nosniff"
 
-    def __init__(self, hub: Hub, caller: Caller) -> None:
+    def __init__(self, hub: Hub, caller: Caller, last_event_id: str) -> None:
         self.status_code = self.stock.status_code
         self.raw_headers = self.stock.raw_headers
         self.background = None
         self.hub = hub
         self.caller = caller
+        self.last_event_id = last_event_id
 
-    async def stream(self, mailbox: Mailbox, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send until the mailbox ends, the client leaves, or it stops to read."""
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+    async def begin(self, mailbox: Mailbox, leave: Callable[[], None], scope: Scope, send: Send) -> None:
+        """Send the head of the response, and hand the connection over to the stream."""
+        connection: Protocol = scope["extensions"][CONNECTION]
+        head = list(self.raw_headers)  # a copy: the CORS middleware writes the caller's origin into it
+        await send({"type": "http.response.start", "status": self.status_code, "headers": head})
         retry = frames.retry(random.randint(*RETRY))  # noqa: S311 - jitter, no secret
         await send({"type": "http.response.body", "body": retry, "more_body": True})
-        await Stream(mailbox, send, self.hub.spawn, self.hub.counts).run(receive, scope["extensions"][CUT])
+        connection.hand_over(Stream(mailbox, self.hub.counts, leave))
 
 
 class JobStream(EventStream):
     """One job's events; raises JobNotFound before anything was sent."""
 
     def __init__(self, hub: Hub, caller: Caller, job_id: str, last_event_id: str) -> None:
-        super().__init__(hub, caller)
-        self._job = (job_id, last_event_id)
+        super().__init__(hub, caller, last_event_id)
+        self._job_id = job_id
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
         """Answer the request: 204 where the client has seen the last state already."""
-        with self.hub.slot(self.caller, *self._job) as (watch, slot):
-            if await self.hub.open_slot(watch, slot):
-                await self.stream(slot, scope, receive, send)
+        slot = self.hub.join(self.caller, self._job_id, self.last_event_id)
+        with ExitStack() as leaving:
+            leaving.callback(self.hub.leave, slot)
+            if await self.hub.open(slot):
+                await self.begin(slot, partial(self.hub.leave, slot), scope, send)
+                leaving.pop_all()
             else:
                 await _no_content(send)
 
@@ -86,15 +94,17 @@ class JobsStream(EventStream):
     """The events of all jobs of a user."""
 
     def __init__(self, hub: Hub, caller: Caller, statuses: Collection[str], last_event_id: str) -> None:
-        super().__init__(hub, caller)
+        super().__init__(hub, caller, last_event_id)
         self._statuses = statuses
-        self._last_event_id = last_event_id
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
         """Answer the request."""
-        with self.hub.slots(self.caller, self._statuses) as (audience, slots):
-            await self.hub.open_slots(audience, slots, self._last_event_id)
-            await self.stream(slots, scope, receive, send)
+        slots = self.hub.join_all(self.caller, self._statuses)
+        with ExitStack() as leaving:
+            leaving.callback(self.hub.leave_all, slots)
+            await self.hub.open_all(slots, self.last_event_id)
+            await self.begin(slots, partial(self.hub.leave_all, slots), scope, send)
+            leaving.pop_all()
 
 
 async def _no_content(send: Send) -> None:

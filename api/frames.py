@@ -17,9 +17,9 @@ def retry(milliseconds: int) -> bytes:
     return b"retry: %d\n\n" % milliseconds
 
 
-def live(position: int | None) -> bytes:
-    """Say that all states have been told, and everything up to a position where that is known."""
-    return b"event: live\n%sdata: {}\n\n" % (b"" if position is None else b"id: @%d\n" % position)
+def live(position: int) -> bytes:
+    """Say that all states have been told, and everything up to a position."""
+    return b"event: live\nid: @%d\ndata: {}\n\n" % position
 
 
 def position_of(last_event_id: str) -> int | None:
@@ -30,12 +30,14 @@ def position_of(last_event_id: str) -> int | None:
 
 
 class Event:
-    """A state and its frames, each rendered at most once per process and shared by all who watch."""
+    """A state and its frames, each rendered once for all who are told at the same time."""
 
-    __slots__ = ("_of_all", "_of_one", "state")
+    __slots__ = ("_of_all", "_of_one", "position", "state")
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, position: int | None = None) -> None:
+        """`position` is how far a reader of all jobs has been told with this; that of the state by default."""
         self.state = state
+        self.position = state.position if position is None else position
         self._of_one: bytes | None = None
         self._of_all: bytes | None = None
 
@@ -50,9 +52,13 @@ class Event:
     def of_all(self) -> bytes:
         """The frame on the stream of all the user's jobs; one without a version leaves the client's position as it was."""
         if self._of_all is None:
-            place = f"id: {self.state.version}@{self.state.position}\n" if self.state.version else ""
+            place = f"id: {self.state.version}@{self.position}\n" if self.state.version else ""
             self._of_all = self._render(place.encode())
         return self._of_all
+
+    def forget_frames(self) -> None:
+        """Keep the state only; whoever comes late has the frame rendered again."""
+        self._of_one = self._of_all = None
 
     def _render(self, identity: bytes) -> bytes:
         return b"event: %s\n%sdata: %s\n\n" % (self.state.kind.encode(), identity, self.state.data)

@@ -1,5 +1,6 @@
 """Probes and metrics for operators."""
 
+from botocore.exceptions import ClientError
 from litestar import Response, get
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
@@ -22,6 +23,8 @@ async def ready(hub: Hub, table: Table) -> Response[str]:
         await table.get("headway-readiness")
     except TableUnavailable:
         lacking.append("the table does not answer")
+    except ClientError as error:
+        lacking.append(f"the table refuses: {error.response['Error']['Code']}")
     status = 503 if lacking else 200
     return Response(f"{'; '.join(lacking) or 'ready'}\n", status_code=status, media_type="text/plain")
 

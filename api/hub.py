@@ -8,24 +8,25 @@ settles it. After the feed was broken, everything watched is read again.
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine
+from contextlib import asynccontextmanager, suppress
+from math import inf
 from typing import Any
 
 import structlog
-from msgspec import Struct
+from msgspec import Struct, structs
 from redis.asyncio import Redis
 
-from api.audience import Audience, Watch
+from api.audience import Audience
 from api.auth import Caller
 from api.errors import JobNotFound, TooManyStreams
 from api.frames import BYE, position_of
 from api.mailbox import Mailbox, Slot, Slots
 from api.metrics import Counts
-from api.reconcile import Reconciler
+from api.reconcile import PASSING, Reconciler
 from api.truth import Truth
 from streams.channel import channel_of
-from streams.errors import ChannelUnavailable, TableUnavailable
+from streams.errors import ChannelUnavailable
 from streams.listener import Listener
 from streams.message import state_from_message
 
@@ -33,10 +34,12 @@ log = structlog.get_logger()
 
 LIFETIME = (480, 720)  # seconds: ten minutes, jittered, so that connections spread over processes
 DRAIN_WITHIN = 0.4  # seconds that a reader has to take its last frames
+DRAIN_LOOKS = 20
 RESYNC_JITTER = 0.5
 READ_AGAIN = 1.0
 POLL_EVERY = 3.0  # seconds between two rounds of reading while nothing is heard
-FIRST_RESYNC = 60.0  # how far a process that has heard nothing yet looks back
+LOOK_BACK = 70.0  # seconds before a break was noticed: the noticing itself, and clocks that differ by a minute
+HEARD_WITHIN = 1.0  # seconds that a reader waits for Redis before it is told what the table says
 
 
 class Limits(Struct, frozen=True):
@@ -52,25 +55,28 @@ class Hub:
     def __init__(self, redis: Redis, truth: Truth, limits: Limits) -> None:
         self.counts = Counts()
         self._truth = truth
+        truth.has_redis = lambda: self.is_whole
         self._limits = limits
         self._audiences: dict[bytes, Audience] = {}
         self._mailboxes: set[Mailbox] = set()
         self._listener = Listener(redis, self._hear, self._told)
-        self._reconciler = Reconciler(truth, self._audiences, self.spawn)
+        self._reconciler = Reconciler(truth, self.spawn)
         self._repair: asyncio.Task[None] | None = None
         self._tasks: asyncio.TaskGroup
-        self._position = 0  # the newest that was heard
+        self._running: set[asyncio.Task[None]] = set()
+        self._missing_since = time.time() - LOOK_BACK  # Unix seconds; what was published since may not have been heard
         self._draining = False
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Hub"]:
         """Listen and keep time until left."""
         async with asyncio.TaskGroup() as self._tasks:
-            own = [self._tasks.create_task(self._listener.run()), self._tasks.create_task(self._keep_time())]
+            self.spawn(self._listener.run())
+            self.spawn(self._keep_time())
             try:
                 yield self
             finally:
-                for task in own:
+                for task in self._running:
                     task.cancel()
 
     @property
@@ -90,102 +96,121 @@ class Hub:
         return len(self._mailboxes)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Start a task that the hub owns."""
-        return self._tasks.create_task(work)
+        """Start a task that the hub owns, and ends with itself."""
+        task = self._tasks.create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return task
 
-    def drain(self) -> None:
+    async def drain(self) -> None:
         """End every stream, now and from now on: the process stops. Who does not read is cut a moment later."""
         self._draining = True
         for mailbox in list(self._mailboxes):
             mailbox.end(BYE)
-        asyncio.get_running_loop().call_later(DRAIN_WITHIN, self._cut_all)
-
-    def _cut_all(self) -> None:
+        for _ in range(DRAIN_LOOKS):
+            if not self._mailboxes:
+                return
+            await asyncio.sleep(DRAIN_WITHIN / DRAIN_LOOKS)
         for mailbox in list(self._mailboxes):
             mailbox.cut()
 
-    @contextmanager
-    def slot(self, caller: Caller, job_id: str, last_event_id: str) -> Iterator[tuple[Watch, Slot]]:
-        """Register a reader of one job; open_slot() fills it. Raises TooManyStreams."""
+    def join(self, caller: Caller, job_id: str, last_event_id: str) -> Slot:
+        """Register a reader of one job until leave(); open() fills it. Raises TooManyStreams."""
+        audience = self._admit(caller.user_id)
         lifetime, is_token = _lifetime(caller)
-        slot = Slot(lifetime, last_event_id, is_token=is_token)
-        with self._registered(caller.user_id, slot) as audience:
-            watch = audience.watch(job_id)
-            watch.slots.add(slot)
-            try:
-                yield watch, slot
-            finally:
-                audience.leave(watch, slot)
+        slot = Slot(audience.watch(job_id), lifetime, last_event_id, is_token=is_token)
+        slot.watch.slots.add(slot)
+        self._add(slot)
+        return slot
 
-    @contextmanager
-    def slots(self, caller: Caller, statuses: Collection[str]) -> Iterator[tuple[Audience, Slots]]:
-        """Register a reader of all of a user's jobs; open_slots() fills it. Raises TooManyStreams."""
+    def join_all(self, caller: Caller, statuses: Collection[str]) -> Slots:
+        """Register a reader of all of a user's jobs until leave_all(); open_all() fills it. Raises TooManyStreams."""
+        audience = self._admit(caller.user_id)
         lifetime, is_token = _lifetime(caller)
-        slots = Slots(lifetime, statuses, is_token=is_token)
-        with self._registered(caller.user_id, slots) as audience:
-            audience.boxes.add(slots)
-            try:
-                yield audience, slots
-            finally:
-                audience.leave_all(slots)
+        slots = Slots(audience, lifetime, statuses, is_token=is_token)
+        audience.boxes.add(slots)
+        self._add(slots)
+        return slots
 
-    async def open_slot(self, watch: Watch, slot: Slot) -> bool:
+    def leave(self, slot: Slot) -> None:
+        """Take a reader of one job out."""
+        slot.watch.audience.leave(slot.watch, slot)
+        self._remove(slot, slot.watch.audience)
+
+    def leave_all(self, slots: Slots) -> None:
+        """Take a reader of all jobs out."""
+        slots.audience.leave_all(slots)
+        self._remove(slots, slots.audience)
+
+    async def open(self, slot: Slot) -> bool:
         """Read what is true now and hand it to the reader; return False if it knows already, and nothing will follow.
 
         Raises JobNotFound where the job does not exist or is someone else's, TableUnavailable.
         """
-        await self._heard(watch.audience)
+        watch = slot.watch
+        is_heard = await self._heard(watch.audience)
         shown = watch.event
         truth = await self._truth.of_one(watch.audience.user_id, watch.job_id)
         if truth is None:
             raise JobNotFound(watch.job_id)
         watch.believe(truth, shown)
         self._reconciler.settle_soon(watch)
-        if not self.is_whole:
-            slot.stale()
+        if not is_heard:
+            self._say_stale(slot, watch.audience)
         return slot.open(watch.event) if watch.event else True
 
-    async def open_slots(self, audience: Audience, slots: Slots, last_event_id: str) -> None:
+    async def open_all(self, slots: Slots, last_event_id: str) -> None:
         """Read what is true now of all the user's jobs and hand it to the reader; raises TableUnavailable."""
-        await self._heard(audience)
+        audience = slots.audience
+        is_heard = await self._heard(audience)
         snapshot = await self._truth.of_user(audience.user_id, position_of(last_event_id))
+        if not is_heard:
+            snapshot = structs.replace(snapshot, position=None)
         self._reconciler.hand_over(snapshot, audience, [slots])
-        if not self.is_whole:
-            slots.stale()
+        if not is_heard:
+            self._say_stale(slots, audience)
 
-    @contextmanager
-    def _registered(self, user_id: str, mailbox: Mailbox) -> Iterator[Audience]:
-        self._refuse_too_many(user_id)
-        audience = Audience(user_id)
-        audience = self._audiences.setdefault(audience.channel, audience)
+    def _admit(self, user_id: str) -> Audience:
+        channel = channel_of(user_id)
+        audience = self._audiences.get(channel)
+        self._refuse_too_many(audience)
+        if audience is None:
+            audience = self._audiences[channel] = Audience(user_id, channel)
+            self._listener.listen(channel)
         audience.streams += 1
-        self._listener.listen(audience.channel)
+        return audience
+
+    def _add(self, mailbox: Mailbox) -> None:
         self._mailboxes.add(mailbox)
         if self._draining:
             mailbox.end(BYE)
-        try:
-            yield audience
-        finally:
-            self._mailboxes.discard(mailbox)
-            self.counts.conflated += mailbox.conflated
-            audience.streams -= 1
-            self._close_if_empty(audience)
 
-    def _refuse_too_many(self, user_id: str) -> None:
-        audience = self._audiences.get(channel_of(user_id))
+    def _remove(self, mailbox: Mailbox, audience: Audience) -> None:
+        self._mailboxes.discard(mailbox)
+        self.counts.conflated += mailbox.conflated
+        audience.streams -= 1
+        if not audience.streams:
+            del self._audiences[audience.channel]
+            self._listener.forget(audience.channel)
+
+    def _refuse_too_many(self, audience: Audience | None) -> None:
         if audience and audience.streams >= self._limits.per_user:
             raise TooManyStreams(f"{audience.streams} streams of yours are open here; close one", of_user=True)
         if len(self._mailboxes) >= self._limits.per_process:
             raise TooManyStreams("too many streams are open here; another process may have room", of_user=False)
 
-    def _close_if_empty(self, audience: Audience) -> None:
-        if not audience.streams and self._audiences.get(audience.channel) is audience:
-            del self._audiences[audience.channel]
-            self._listener.forget(audience.channel)
+    def _say_stale(self, mailbox: Mailbox, audience: Audience) -> None:
+        mailbox.stale()
+        if self.is_whole:  # Redis is slow, not away: no mending of all will come.
+            self.spawn(self._hear_late(audience))
 
-    async def _heard(self, audience: Audience) -> None:
-        with suppress(ChannelUnavailable):  # Then the reader is told so, and gets what the table says.
-            await self._listener.heard(audience.channel)
+    async def _heard(self, audience: Audience) -> bool:
+        """Return whether everything of this user is heard from now on; if not, the reader is told what the table says."""
+        with suppress(ChannelUnavailable, TimeoutError):
+            async with asyncio.timeout(HEARD_WITHIN):
+                await self._listener.heard(audience.channel)
+                return True
+        return False
 
     def _hear(self, channel: bytes, message: bytes) -> None:
         audience = self._audiences.get(channel)
@@ -197,7 +222,6 @@ class Hub:
             log.error("message refused", channel=channel.decode(errors="replace"), reason=str(error))  # noqa: TRY400
             return
         self.counts.events += 1
-        self._position = max(self._position, state.position)
         if watch := audience.hear(state):
             self._reconciler.settle_soon(watch)
         self.counts.took(max(0.0, time.time() - state.position / 1_000_000))
@@ -205,32 +229,42 @@ class Hub:
     def _told(self, whole: bool) -> None:
         if self._repair:
             self._repair.cancel()
-            self._repair = None
         if not whole:
+            self._missing_since = min(self._missing_since, time.time() - LOOK_BACK)
             for mailbox in list(self._mailboxes):
                 mailbox.stale()
-        if not whole or self._mailboxes:
-            self._repair = self.spawn(self._mend() if whole else self._poll())
+        self._repair = self.spawn(self._mend() if whole else self._poll())
 
     async def _mend(self) -> None:
         """Read again all that is watched: nobody knows what was published while the feed was broken."""
-        self.counts.resyncs += 1
-        since = self._position or int(time.time() - FIRST_RESYNC) * 1_000_000
-        await asyncio.sleep(random.uniform(0, RESYNC_JITTER))  # noqa: S311 - jitter, no secret
-        await self._persist(lambda: self._reconciler.mend(since))
+        if self._mailboxes:
+            self.counts.resyncs += 1
+            await asyncio.sleep(random.uniform(0, RESYNC_JITTER))  # noqa: S311 - jitter, no secret
+            await self._persist(lambda: self._reconciler.mend(list(self._audiences.values()), self._since()))
+        self._missing_since = inf
 
     async def _poll(self) -> None:
         """While the feed is broken, let bars move by the table, slower."""
         while True:
             await asyncio.sleep(POLL_EVERY)
-            await self._persist(self._reconciler.poll)
+            await self._persist(lambda: self._reconciler.poll(list(self._audiences.values())))
+
+    async def _hear_late(self, audience: Audience) -> None:
+        """Tell readers of one user what they missed before Redis let them listen."""
+        since = int(time.time() - LOOK_BACK) * 1_000_000
+        with suppress(ChannelUnavailable):  # Then all is read again when the feed is back.
+            await self._listener.heard(audience.channel)
+            await self._persist(lambda: self._reconciler.mend([audience], since))
+
+    def _since(self) -> int:
+        return int(min(self._missing_since, time.time() - LOOK_BACK)) * 1_000_000
 
     @staticmethod
     async def _persist(read: Callable[[], Awaitable[None]]) -> None:
         while True:
             try:
                 return await read()
-            except TableUnavailable as error:
+            except PASSING as error:
                 log.warning("reading again waits", reason=str(error))
                 await asyncio.sleep(READ_AGAIN)
 

@@ -12,6 +12,7 @@ from api.cursor import Cursors
 from api.errors import JobNotFound, ParameterRefused
 from api.job_page import JobPage
 from api.parameters import Asked, asked_from, job_id_from
+from api.paths import segment_of
 from streams.errors import ListTooLong
 from streams.job import public, public_json
 from streams.listing import Listing, Page
@@ -45,7 +46,7 @@ def job_handlers(table: Table, listing: Listing, cursors: Cursors) -> list[HTTPR
     @get("/jobs/{job_id:str}")
     async def get_job(request: AnyRequest, user_id: str, job_id: str) -> Response[bytes]:
         """Return one of the caller's jobs."""
-        job = await table.get(job_id_from(job_id))
+        job = await table.get(job_id_from(segment_of(job_id)))
         if job is None or job.user_id != user_id:
             raise JobNotFound(job_id)
         return _answer(request, public_json(job), {})

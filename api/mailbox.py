@@ -6,13 +6,18 @@ comes from the hub's one clock, a tick a second.
 
 import random
 from collections.abc import Callable, Collection, Iterable
+from typing import TYPE_CHECKING
 
 from api import frames
 from api.frames import Event
 from streams.state import State
 
+if TYPE_CHECKING:
+    from api.audience import Audience, Watch
+
 PING_EVERY = 15  # ticks without anything else
 WARN_BEFORE = 30  # ticks before a token ends
+BLOCKED_FOR = 5  # ticks that a client may refuse to read
 
 
 def _unheard() -> None:
@@ -22,15 +27,30 @@ def _unheard() -> None:
 class Mailbox:
     """The part that all connections share: ringing, notices, time, and the end."""
 
-    __slots__ = ("_idle", "_is_token", "_left", "_notices", "_stale", "conflated", "cut", "ended", "ending", "ring")
+    __slots__ = (
+        "_blocked",
+        "_idle",
+        "_is_token",
+        "_left",
+        "_notices",
+        "_stale",
+        "conflated",
+        "cut",
+        "ended",
+        "ending",
+        "is_blocked",
+        "ring",
+    )
 
     def __init__(self, lifetime: int, *, is_token: bool = False) -> None:
         """`lifetime` is in ticks; `is_token` says that it is the caller's token that ends then."""
         self.ring: Callable[[], None] = _unheard
-        self.cut: Callable[[], None] = _unheard  # ends a connection whose client does not read
+        self.cut: Callable[[], None] = _unheard  # drops a connection whose client does not read
+        self.is_blocked = False  # nothing can be sent now
         self.conflated = 0  # states that a newer one replaced before they were taken
         self.ending = False
         self.ended = False
+        self._blocked = 0  # ticks
         self._left = lifetime
         self._is_token = is_token
         self._idle = random.randrange(PING_EVERY)  # noqa: S311 - jitter: those who came together ping apart
@@ -48,11 +68,16 @@ class Mailbox:
         """Let a second pass."""
         self._left -= 1
         self._idle += 1
-        if self._left <= 0:
+        self._blocked = self._blocked + 1 if self.is_blocked or self.ended else 0
+        if self._blocked >= BLOCKED_FOR:
+            self.cut()
+        elif self._left <= 0:
             self.end()
-        elif self._is_token and self._left == WARN_BEFORE:
+        elif self._is_token and self._left <= WARN_BEFORE:
+            self._is_token = False  # said once
             self.notice(frames.EXPIRING)
         elif self._idle >= PING_EVERY:
+            self._idle = 0
             self.notice(frames.PING)
 
     def stale(self) -> None:
@@ -75,6 +100,11 @@ class Mailbox:
         self.ending = True
         self.ring()
 
+    def close(self) -> None:
+        """Forget who sends: nobody is there any more."""
+        self.ended = True
+        self.ring = self.cut = _unheard
+
     def _collect(self) -> bytes:
         notices, self._notices = self._notices, b""
         stale, self._stale = self._stale, False
@@ -84,10 +114,11 @@ class Mailbox:
 class Slot(Mailbox):
     """A reader of one job."""
 
-    __slots__ = ("_event", "_known")
+    __slots__ = ("_event", "_known", "watch")
 
-    def __init__(self, lifetime: int, known_id: str, *, is_token: bool = False) -> None:
+    def __init__(self, watch: "Watch", lifetime: int, known_id: str, *, is_token: bool = False) -> None:
         super().__init__(lifetime, is_token=is_token)
+        self.watch = watch
         self._event: Event | None = None
         self._known = known_id  # what the client told that it has seen last
 
@@ -116,10 +147,14 @@ class Slot(Mailbox):
 class Slots(Mailbox):
     """A reader of all jobs of a user, or of those in some statuses."""
 
-    __slots__ = ("_events", "_statuses")
+    __slots__ = ("_events", "_statuses", "audience", "is_open")
 
-    def __init__(self, lifetime: int, statuses: Collection[str], *, is_token: bool = False) -> None:
+    def __init__(
+        self, audience: "Audience", lifetime: int, statuses: Collection[str], *, is_token: bool = False
+    ) -> None:
         super().__init__(lifetime, is_token=is_token)
+        self.audience = audience
+        self.is_open = False
         self._statuses = frozenset(statuses)
         self._events: dict[str, Event] = {}
 
@@ -132,13 +167,29 @@ class Slots(Mailbox):
         self._events[event.state.job_id] = event
         self.ring()
 
+    def tell(self, before: State | None, event: Event, *, heard: bool) -> None:
+        """Take a change of a job if it is wanted; while this reader is opening only what was `heard` live.
+
+        A job that waits to be told is always replaced: an older state must not be sent in its place.
+        """
+        wanted = (heard or self.is_open) and self.wants(before, event.state)
+        if wanted or event.state.job_id in self._events:
+            self.put(event)
+
     def open(self, events: Iterable[Event], position: int | None) -> None:
-        """Begin with these states, before what came meanwhile; then say that, and how far, all has been told."""
+        """Begin with these states, before what came meanwhile; then say that, and how far, all has been told.
+
+        Without a position the feed is broken, and what is said is that.
+        """
         meanwhile = self._events
         before = {event.state.job_id: event for event in sorted(events, key=lambda event: event.state.position)}
         self._events = {job_id: event for job_id, event in before.items() if job_id not in meanwhile} | meanwhile
+        self.is_open = True
         self.live()
-        self.notice(frames.live(position))
+        if position is None:
+            self.stale()
+        else:
+            self.notice(frames.live(position))
 
     def wants(self, before: State | None, now: State) -> bool:
         """Whether a change is told: also when a job leaves the wanted statuses, or may have."""

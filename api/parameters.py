@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from unicodedata import category
 from urllib.parse import parse_qsl
 
 from msgspec import Struct
@@ -128,6 +129,6 @@ def job_id_from(given: str) -> str:
     """Read a job id from a path."""
     if not 0 < len(given.encode()) <= LONGEST_JOB_ID:
         raise ParameterRefused("job_id", f"{len(given.encode())} bytes long", f"1 to {LONGEST_JOB_ID} bytes")
-    if not given.isprintable():
-        raise ParameterRefused("job_id", repr(given[:50]), "printable characters")
+    if any(category(character) == "Cc" for character in given):
+        raise ParameterRefused("job_id", repr(given[:50]), "no control characters")
     return given

@@ -8,7 +8,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.types import ExceptionHandlersMap
 
-from api.errors import CallerUnknown, JobNotFound, ParameterRefused, TooManyStreams
+from api.errors import CallerUnknown, IssuerUnavailable, JobNotFound, ParameterRefused, TooManyStreams
 from api.problem import Problem
 from streams.errors import TableUnavailable
 
@@ -46,6 +46,11 @@ def _parameter_refused(_: AnyRequest, error: ParameterRefused) -> Response[Probl
     return problem(400, str(error), parameter=error.parameter, allowed=error.allowed)
 
 
+def _issuer_unavailable(_: AnyRequest, error: IssuerUnavailable) -> Response[Problem]:
+    log.warning("issuer unavailable", reason=str(error))
+    return problem(503, "tokens cannot be checked now, try again", {"Retry-After": RETRY_AFTER})
+
+
 def _too_many_streams(_: AnyRequest, error: TooManyStreams) -> Response[Problem]:
     return problem(429 if error.of_user else 503, str(error), {"Retry-After": STREAMS_RETRY_AFTER})
 
@@ -75,6 +80,7 @@ HANDLERS: ExceptionHandlersMap = {
     JobNotFound: _job_not_found,
     CallerUnknown: _caller_unknown,
     ParameterRefused: _parameter_refused,
+    IssuerUnavailable: _issuer_unavailable,
     TooManyStreams: _too_many_streams,
     TableUnavailable: _unavailable,
     ClientError: _unexpected,

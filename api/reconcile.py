@@ -5,9 +5,11 @@ older than that state.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Container, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from typing import Any
+
+from botocore.exceptions import ClientError
 
 from api.audience import Audience, Watch
 from api.frames import Event
@@ -17,21 +19,18 @@ from streams.errors import TableUnavailable
 from streams.state import deletion_of
 from streams.table import BATCH
 
+# In the background a refusal (a missing table, a key that expired) is waited out like an outage.
+PASSING = (TableUnavailable, ClientError)
 SETTLE_AGAIN = 0.1  # seconds
-PAUSE = 0.1  # seconds between two reads of many: at most 1,000 jobs, or the jobs of 10 users, a second
+PAUSE = 0.1  # seconds between two batches: at most 1,000 jobs a second
+PAUSE_PER_USER = 0.02  # seconds between two users' lists: at most 50 a second
 
 
 class Reconciler:
     """Reads again for the watches of one process; `spawn` starts tasks and owns them."""
 
-    def __init__(
-        self,
-        truth: Truth,
-        audiences: Mapping[bytes, Audience],
-        spawn: Callable[[Coroutine[Any, Any, None]], object],
-    ) -> None:
+    def __init__(self, truth: Truth, spawn: Callable[[Coroutine[Any, Any, None]], object]) -> None:
         self._truth = truth
-        self._audiences = audiences
         self._spawn = spawn
 
     def settle_soon(self, watch: Watch) -> None:
@@ -48,43 +47,54 @@ class Reconciler:
             told = [event for event in events if event.state.job_id in snapshot.changed or box.opens_with(event.state)]
             box.open(told, snapshot.position)
 
-    async def mend(self, since: int) -> None:
-        """Read again all that is watched and say that it is live; raises TableUnavailable."""
-        async for watch, _ in self._reread():
+    async def mend(self, audiences: Collection[Audience], since: int) -> None:
+        """Read again all that these users watch and say that it is live; raises TableUnavailable."""
+        async for watch, _ in self._reread(_with_readers(audiences)):
             for slot in watch.slots:
                 slot.live()
                 if watch.event:
                     slot.put(watch.event)
-        for audience in self._with_boxes():
-            snapshot = await self._truth.of_user(audience.user_id, since)
-            self.hand_over(snapshot, audience, list(audience.boxes))
-            await asyncio.sleep(PAUSE)
+        for audience in audiences:
+            if audience.boxes:
+                snapshot = await self._truth.of_user(audience.user_id, since)
+                await self._reread_unnamed(audience, {state.job_id for state in snapshot.states})
+                self.hand_over(snapshot, audience, list(audience.boxes))
+                await asyncio.sleep(PAUSE_PER_USER)
 
-    async def poll(self) -> None:
+    async def poll(self, audiences: Collection[Audience]) -> None:
         """Read again all that is watched while nothing is heard: bars move, and stay stale; raises TableUnavailable."""
-        async for watch, before in self._reread():
+        async for watch, before in self._reread(_with_readers(audiences)):
             for slot in watch.slots if watch.event is not before else ():
                 slot.stale()
-        for audience in self._with_boxes():
-            snapshot = await self._truth.of_user(audience.user_id, None)
-            shown = {watch.event for watch in audience.watches.values()}
-            moved = {watch.event for watch in self._offer(snapshot, audience)} - shown
-            for box in audience.boxes if moved else ():
-                box.stale()
-            await asyncio.sleep(PAUSE)
+        for audience in audiences:
+            if audience.boxes:
+                await self._poll_boxes(audience)
+                await asyncio.sleep(PAUSE_PER_USER)
+
+    async def _poll_boxes(self, audience: Audience) -> None:
+        snapshot = await self._truth.of_user(audience.user_id, None)
+        shown = {watch.event for watch in audience.watches.values()}
+        moved = {watch.event for watch in self._offer(snapshot, audience)} - shown
+        for box in audience.boxes if moved else ():
+            box.stale()
 
     async def _settle(self, watch: Watch) -> None:
         while (asked := watch.doubtful) and watch.is_watched:
             shown = watch.event
-            with suppress(TableUnavailable):
+            with suppress(*PASSING):
                 truth = await self._truth.of_one(watch.audience.user_id, watch.job_id)
                 watch.settle(truth or deletion_of(watch.job_id, asked.updated_at), shown, asked)
             if watch.doubtful:
                 await asyncio.sleep(SETTLE_AGAIN)
         watch.settling = False
 
-    async def _reread(self) -> AsyncIterator[tuple[Watch, Event | None]]:
-        watches = [w for audience in self._audiences.values() for w in audience.watches.values() if w.slots]
+    async def _reread_unnamed(self, audience: Audience, named: Container[str]) -> None:
+        """Read the unfinished jobs that a snapshot did not name: they were deleted, or ended long ago by their clock."""
+        unnamed = [watch for watch in audience.watches.values() if watch.is_unfinished and watch.job_id not in named]
+        async for _ in self._reread(unnamed):
+            pass
+
+    async def _reread(self, watches: Sequence[Watch]) -> AsyncIterator[tuple[Watch, Event | None]]:
         for start in range(0, len(watches), BATCH):
             shown = {(w.audience.user_id, w.job_id): (w, w.event) for w in watches[start : start + BATCH]}
             truths = await self._truth.of_many(list(shown))
@@ -94,9 +104,6 @@ class Reconciler:
                 yield watch, event
             await asyncio.sleep(PAUSE)
 
-    def _with_boxes(self) -> list[Audience]:
-        return [audience for audience in self._audiences.values() if audience.boxes]
-
     def _offer(self, snapshot: Snapshot, audience: Audience) -> list[Watch]:
         watches = {state.job_id: audience.watch(state.job_id) for state in snapshot.states}
         for state in snapshot.states:
@@ -104,3 +111,7 @@ class Reconciler:
         for watch in watches.values():
             self.settle_soon(watch)
         return list(watches.values())
+
+
+def _with_readers(audiences: Iterable[Audience]) -> list[Watch]:
+    return [watch for audience in audiences for watch in audience.watches.values() if watch.slots]

@@ -3,29 +3,42 @@
 import asyncio
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
 import uvicorn
 from litestar import Litestar
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-CUT = "headway.cut"  # an ASGI extension: close this connection, unsent bytes and all
+from api.paths import keeping_slashes
+
+CONNECTION = "headway.connection"  # the ASGI extension that gives an app its Protocol
 
 
 class Protocol(HttpToolsProtocol):
-    """HTTP/1.1 whose applications can cut a connection that its client does not read."""
+    """HTTP/1.1 whose app may take a connection over, when it has sent the head of a response."""
 
     def on_message_begin(self) -> None:
         """Begin a request."""
         super().on_message_begin()
-        self.scope["extensions"] = {CUT: self.transport.abort}  # type: ignore[dict-item]
+        self.scope["extensions"] = {CONNECTION: self}  # type: ignore[dict-item]
+
+    def hand_over(self, protocol: asyncio.Protocol) -> None:
+        """Let another protocol finish the response and close the connection, as uvicorn does for WebSockets."""
+        if self.cycle.disconnected:  # The client left while the app was at work.
+            protocol.connection_lost(None)
+            return
+        self.cycle.disconnected = True  # whatever the app still sends is not for this connection
+        self.connections.discard(self)
+        self.flow.resume_reading()
+        self.transport.set_protocol(protocol)
+        protocol.connection_made(self.transport)
 
 
 class Server(uvicorn.Server):
     """A server that tells its streams before it waits for connections to end."""
 
-    def __init__(self, config: uvicorn.Config, drain: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, drain: Callable[[], Awaitable[None]]) -> None:
         super().__init__(config)
         self._drain = drain
 
@@ -42,14 +55,16 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Tell every stream that it ends, then wait for the rest."""
-        self._drain()
+        for server in self.servers:
+            server.close()
+        await self._drain()
         await super().shutdown(sockets)
 
 
-def server_for(app: Litestar, drain: Callable[[], None], host: str, port: int) -> Server:
+def server_for(app: Litestar, drain: Callable[[], Awaitable[None]], host: str, port: int) -> Server:
     """Make the server of one process."""
     config = uvicorn.Config(
-        app,
+        keeping_slashes(app),
         host=host,
         port=port,
         loop="uvloop",
@@ -58,6 +73,7 @@ def server_for(app: Litestar, drain: Callable[[], None], host: str, port: int) -
         lifespan="off",
         access_log=False,
         log_level="warning",
+        proxy_headers=False,  # nothing here depends on the client's address
         server_header=False,
         timeout_graceful_shutdown=1,
     )

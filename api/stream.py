@@ -1,100 +1,63 @@
-"""From a mailbox to a client, without a task of its own and without a task switch per event.
+"""From a mailbox to a client: the protocol of a connection whose response is an open stream.
 
-The request's task only waits for the client to leave. A frame is sent by whoever rang: ASGI's `send` is
-a coroutine, but with uvicorn it ends without waiting as long as the client reads. So it is stepped once,
-there and then. If it would wait, the step is taken back (uvicorn has written nothing by then) and a task
-sends the frame instead, for as long as the client is slow; meanwhile the mailbox keeps the newest.
+Once a stream has begun nothing of the request is needed any more: no task, no parser, no ASGI. The
+connection is handed to this protocol, as uvicorn hands one to a WebSocket. What rings is written at once,
+one chunk (RFC 9112, 7.1) a time. While the transport is full the mailbox keeps the newest.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any
-
-import structlog
-from starlette.types import Receive, Send
+from collections.abc import Callable
+from typing import cast
 
 from api.mailbox import Mailbox
 from api.metrics import Counts
 
-log = structlog.get_logger()
-
-SEND_TIMEOUT = 5.0  # seconds that a client may refuse to read
-
-Spawn = Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
+LAST_CHUNK = b"0\r\n\r\n"
 
 
-class Stream:
-    """One open response: sends what comes into a mailbox until it ends or the client leaves."""
+class Stream(asyncio.Protocol):
+    """Writes what comes into a mailbox until it ends or the client leaves; then calls `leave`, once."""
 
-    __slots__ = ("_counts", "_mailbox", "_send", "_slow", "_spawn")
+    __slots__ = ("_counts", "_is_full", "_leave", "_mailbox", "_transport")
 
-    def __init__(self, mailbox: Mailbox, send: Send, spawn: Spawn, counts: Counts) -> None:
-        """`spawn` starts the task for a slow client and owns it."""
+    def __init__(self, mailbox: Mailbox, counts: Counts, leave: Callable[[], None]) -> None:
         self._mailbox = mailbox
-        self._send = send
-        self._spawn = spawn
         self._counts = counts
-        self._slow: asyncio.Task[None] | None = None
+        self._leave = leave
+        self._is_full = False
+        self._transport: asyncio.Transport
 
-    async def run(self, receive: Receive, cut: Callable[[], None]) -> None:
-        """Send until the end; `cut` closes the connection of a client that does not read, unsent bytes and all."""
-        self._mailbox.cut = cut
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin to write; the head of the response is sent already."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._mailbox.cut = self._cut
         self._mailbox.ring = self._flush
-        try:
-            self._flush()
-            while (await receive())["type"] != "http.disconnect":
-                pass  # a body that nobody asked for
-        finally:
-            self._mailbox.ended = True
-            if self._slow:
-                self._slow.cancel()
+        self._flush()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        """End: the client left, or everything was written."""
+        self._mailbox.close()
+        self._leave()
+
+    def pause_writing(self) -> None:
+        """Write no more: the client does not keep up."""
+        self._is_full = self._mailbox.is_blocked = True
+
+    def resume_writing(self) -> None:
+        """Write what came meanwhile."""
+        self._is_full = self._mailbox.is_blocked = False
+        self._flush()
 
     def _flush(self) -> None:
-        if self._slow or self._mailbox.ended:
+        if self._is_full or self._mailbox.ended:
             return
-        chunk = self._mailbox.take()
-        if (chunk or self._mailbox.ended) and not self._send_now(chunk):
-            self._slow = self._spawn(self._send_slowly(chunk))
-
-    def _send_now(self, chunk: bytes) -> bool:
-        sending = self._send(self._message(chunk))
-        try:
-            sending.send(None)  # type: ignore[attr-defined]
-        except StopIteration:
+        if frames := self._mailbox.take():
             self._counts.frames += 1
-            return True
-        except Exception as error:  # noqa: BLE001 - see _fail
-            self._fail(error)
-            return True
-        sending.close()  # type: ignore[attr-defined]
-        return False
-
-    async def _send_slowly(self, chunk: bytes) -> None:
-        try:
-            while chunk or self._mailbox.ended:
-                async with asyncio.timeout(SEND_TIMEOUT):
-                    await self._send(self._message(chunk))
-                self._counts.frames += 1
-                if self._mailbox.ended:
-                    return
-                chunk = self._mailbox.take()
-        except TimeoutError:
-            self._counts.send_timeouts += 1
-            log.info("stream cut", reason=f"the client read nothing for {SEND_TIMEOUT:.0f} s")
-            self._cut()
-        except Exception as error:  # noqa: BLE001 - see _fail
-            self._fail(error)
-        finally:
-            self._slow = None
-
-    def _fail(self, error: Exception) -> None:
-        """End this stream for an error of its own; others are sent to in the same turn, and must not notice."""
-        log.error("stream failed", exc_info=error)
-        self._cut()
+            self._transport.write(b"%x\r\n%b\r\n" % (len(frames), frames))
+        if self._mailbox.ended:
+            self._transport.write(LAST_CHUNK)
+            self._transport.close()
 
     def _cut(self) -> None:
-        self._mailbox.ended = True
-        self._mailbox.cut()
-
-    def _message(self, chunk: bytes) -> dict[str, Any]:
-        return {"type": "http.response.body", "body": chunk, "more_body": not self._mailbox.ended}
+        self._counts.send_timeouts += 1
+        self._transport.abort()

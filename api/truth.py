@@ -4,7 +4,8 @@ Whoever reads must be listening already. Then a change that was relayed before i
 and one that is relayed later will be heard.
 """
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from msgspec import Struct
@@ -15,11 +16,14 @@ from streams.job import Job
 from streams.state import State, deletion_of, state_of
 from streams.table import Table
 
+REDIS_WITHIN = 1.0  # seconds
 MARGIN = 60  # seconds by which a writer's clock may be behind Redis' when Redis has lost what changed
 
 
 class Snapshot(Struct, frozen=True):
     """States of a user's jobs, some perhaps of the same job, and the position up to which they tell everything.
+
+    What Redis told comes before what the index says: the index may lag behind what clients have seen.
 
     `changed` are the jobs that changed since the position asked for.
     """
@@ -30,9 +34,14 @@ class Snapshot(Struct, frozen=True):
 
 
 class Truth:
-    """Reads of the table and of Redis' latest; all raise TableUnavailable, and do without Redis where it is away."""
+    """Reads of the table and of Redis' latest; all raise TableUnavailable, and do without Redis where it is away.
 
-    def __init__(self, table: Table, channel: Channel) -> None:
+    `has_redis` says whether to ask Redis at all; one that froze just now is waited for `redis_within` seconds.
+    """
+
+    def __init__(self, table: Table, channel: Channel, redis_within: float | None = REDIS_WITHIN) -> None:
+        self.has_redis: Callable[[], bool] = lambda: True
+        self._redis_within = redis_within
         self._table = table
         self._channel = channel
 
@@ -47,30 +56,39 @@ class Truth:
         """Return the states of at most 100 (user id, job id) by one consistent read; a missing one is a deletion."""
         found = await self._table.get_many({job_id for _, job_id in jobs})
         theirs = [job for user_id, job_id in jobs if (job := found.get(job_id)) and job.user_id == user_id]
-        states = {state.job_id: state for state in await self._versioned(theirs)}
-        return {(user_id, job_id): states.get(job_id) or deletion_of(job_id, 0) for user_id, job_id in jobs}
+        owners = [(job.user_id, job.job_id) for job in theirs]
+        states = dict(zip(owners, await self._versioned(theirs), strict=True))
+        return {asked: states.get(asked) or deletion_of(asked[1], 0) for asked in jobs}
 
     async def of_user(self, user_id: str, since: int | None) -> Snapshot:
         """Return the unfinished jobs of a user, and those that changed since a position (Redis' microseconds)."""
-        recent = Recent(0, [])
-        with suppress(ChannelUnavailable):
-            recent = await self._channel.recent(user_id, since)
+        recent = await self._recent(user_id, since)
         floor = None if since is None else since // 1_000_000 - MARGIN
         listed = [state_of(job) async for job in self._table.unfinished_of(user_id, floor)]
         ids = dict.fromkeys([state.job_id for state in listed] + recent.job_ids)
-        latest: list[State] = []
-        with suppress(ChannelUnavailable):
-            latest = await self._channel.latest((user_id, job_id) for job_id in ids)
+        latest = await self._latest([(user_id, job_id) for job_id in ids])
         changed = set() if since is None else _changed(listed, latest, recent, since)
-        return Snapshot(listed + latest, changed, recent.now or None)
+        return Snapshot(latest + listed, changed, recent.now or None)
 
     async def _versioned(self, jobs: list[Job]) -> list[State]:
-        latest: list[State] = []
-        with suppress(ChannelUnavailable):
-            latest = await self._channel.latest((job.user_id, job.job_id) for job in jobs)
+        latest = await self._latest([(job.user_id, job.job_id) for job in jobs])
         versions = {state.job_id: state for state in latest}
         states = [state_of(job) for job in jobs]
         return [_same(state, versions.get(state.job_id)) or state for state in states]
+
+    async def _recent(self, user_id: str, since: int | None) -> Recent:
+        if self.has_redis():
+            with suppress(ChannelUnavailable, TimeoutError):
+                async with asyncio.timeout(self._redis_within):
+                    return await self._channel.recent(user_id, since)
+        return Recent(0, [])
+
+    async def _latest(self, jobs: list[tuple[str, str]]) -> list[State]:
+        if jobs and self.has_redis():
+            with suppress(ChannelUnavailable, TimeoutError):
+                async with asyncio.timeout(self._redis_within):
+                    return await self._channel.latest(jobs)
+        return []
 
 
 def _same(state: State, latest: State | None) -> State | None:

@@ -1,1 +1,1 @@
-"""Measurements, each a module with `run() -> Report`; `make bench` prints them all."""
+"""Measurements, each a module with `run()` that returns a Report or several; `make bench` prints them all."""

@@ -13,7 +13,6 @@ const FIRST_PAUSE = 1_000; // until the server's `retry:` says otherwise
 const SHORTEST_PAUSE = 100;
 const LONGEST_PAUSE = 30_000;
 const SILENCE = 45_000; // the server pings every 15 s: three in a row are missing
-const SNAPSHOT = 5_000; // by now the states that open a stream have been told
 
 /** The server will not answer this request, now or later: `status` says why, `problem` is its RFC 9457 body, if any. */
 export class HeadwayError extends Error {
@@ -48,7 +47,6 @@ class Watch {
   #error;
   #lastEventId = "";
   #untold = new Set();
-  #asking;
   #retry = FIRST_PAUSE;
   #failures = 0;
 
@@ -71,7 +69,7 @@ class Watch {
   /** Takes a state that you read elsewhere, such as the list, and hands it on unless it is known or older. */
   offer(job) {
     // Times are whole seconds. On a tie the stream's word stays: what it has not told yet, it will tell.
-    if (!this.#stopping.signal.aborted && this.#newest.takeOffered(job)) this.#handOn(job);
+    if (!this.#stopping.signal.aborted && this.#newest.isNews(job)) this.#take(job, null);
   }
 
   /** The states as they come; a slow reader finds the newest of each job. Leaving the loop closes the watch. */
@@ -143,23 +141,24 @@ class Watch {
   #opened() {
     this.#failures = 0;
     this.#become("live");
-    if (this.#onlyId !== undefined) return;
-    this.#untold = new Set(this.#newest.unfinished());
-    clearTimeout(this.#asking);
-    this.#asking = setTimeout(() => this.#askForUntold(), SNAPSHOT);
+    if (this.#onlyId === undefined) this.#untold = new Set(this.#newest.unfinished());
   }
 
   // The server remembers for 24 h which jobs ended. After a weekend's sleep it tells only the unfinished ones: each job
   // that we hold as unfinished and that it did not mention has ended unseen, or is gone.
   async #askForUntold() {
-    for (const id of this.#untold) if (!this.#stopping.signal.aborted) await this.#settle(id);
+    for (const id of this.#untold) {
+      if (this.#stopping.signal.aborted) return;
+      this.#untold.delete(id);
+      await this.#settle(id);
+    }
   }
 
   #heard({ type, data, id }) {
     if (type === "stale") return this.#becomeStale();
     if (type === "expiring") return this.#call("onExpiring");
     this.#become("live");
-    if (type === "live") return;
+    if (type === "live") return this.#askForUntold(); // all that opens the stream has been told
     const job = parse(data);
     if (!job?.job_id) return;
     this.#untold.delete(job.job_id);
@@ -168,16 +167,24 @@ class Watch {
   }
 
   #told(job, version) {
-    if (this.#newest.take(job, version)) this.#handOn(job);
-    // Writers' clocks differ. An ending that only looks older is neither dropped nor believed: the table knows.
-    else if (isFinal(job) && this.#newest.isUnsure(job, version)) this.#settle(job.job_id);
+    const order = this.#newest.order(job, version);
+    if (order === "newer") this.#take(job, version);
+    if (order === "unsure") this.#settleSurely(job.job_id);
   }
 
+  async #settleSurely(id) {
+    const before = this.#newest.textOf(id);
+    while (!(await this.#settle(id)) && this.#newest.textOf(id) === before && !this.#stopping.signal.aborted)
+      await pause(this.#retry, this.#stopping.signal);
+  }
+
+  /** Asks the table; whether it has answered, and nothing else was told meanwhile. */
   async #settle(id) {
+    const before = this.#newest.textOf(id);
     const answer = await this.#read(id);
-    if (this.#stopping.signal.aborted || !answer) return false;
+    if (this.#stopping.signal.aborted || !answer || this.#newest.textOf(id) !== before) return false;
     if (answer === "gone") this.#gone(id, null);
-    else if (this.#newest.takeFromTable(answer)) this.#handOn(answer);
+    else if (JSON.stringify(answer) !== before) this.#take(answer, null);
     return true;
   }
 
@@ -190,11 +197,12 @@ class Watch {
       });
       return response.status === 404 ? "gone" : response.ok && (await response.json());
     } catch {
-      return null; // the next connection asks again
+      return null;
     }
   }
 
-  #handOn(job) {
+  #take(job, version) {
+    this.#newest.keep(job, version);
     const type = isFinal(job) ? "done" : "update";
     this.#tell({ type, job });
     if (type === "done" && this.#onlyId !== undefined) this.#end();
@@ -232,7 +240,6 @@ class Watch {
     this.#error = error;
     for (const reader of this.#readers) reader.end(error);
     this.#stopping.abort();
-    clearTimeout(this.#asking);
     if (unheard) report(error);
   }
 
@@ -250,53 +257,50 @@ class Watch {
 class Newest {
   #held = new Map();
 
-  take(job, version) {
-    return this.#isNewer(job, version) && this.#keep(job, version);
-  }
-
-  takeOffered(job) {
+  /** How a state that was told stands to what we hold: "newer", "known", or "unsure". */
+  order(job, version) {
     const held = this.#held.get(job.job_id);
-    return (!held || job.updated_at > held.updatedAt) && this.#keep(job, null);
+    if (!held) return "newer";
+    // A state from the table has no version and may overtake the stream: what the stream told before stays the floor.
+    if (version && held.highest && !isAfter(version, held.highest)) return "known";
+    if (JSON.stringify(job) === held.text) return this.#isNow(held, version);
+    if (version && held.ordered) return "newer";
+    // Writers' clocks differ. A state that only looks older is neither dropped nor believed: the table knows.
+    return job.updated_at >= held.updatedAt ? "newer" : "unsure";
   }
 
-  /** An ending is believed; of anything else we hold something as good. */
-  takeFromTable(job) {
-    return isFinal(job) && this.#keep(job, null);
-  }
-
-  isUnsure(job, version) {
+  /** Whether a state from the list is newer than what the stream has told. */
+  isNews(job) {
     const held = this.#held.get(job.job_id);
-    const replayed = version && held.highest && !isAfter(version, held.highest);
-    return !replayed && JSON.stringify(job) !== held.text;
+    return !held || job.updated_at > held.updatedAt;
+  }
+
+  keep(job, version) {
+    const highest = version ?? this.#held.get(job.job_id)?.highest ?? null;
+    const text = JSON.stringify(job);
+    this.#held.set(job.job_id, { job, text, updatedAt: job.updated_at, highest, ordered: !!version });
+  }
+
+  textOf(id) {
+    return this.#held.get(id)?.text;
   }
 
   unfinished() {
-    return [...this.#held].filter(([, held]) => held.job && !isFinal(held.job)).map(([id]) => id);
+    return [...this.#held].filter(([, { job }]) => job && !isFinal(job)).map(([id]) => id);
   }
 
   /** The last state of a deleted job, or null if that deletion is known or older than what we hold. */
   drop(id, version) {
     const { job, highest = null } = this.#held.get(id) ?? { job: { job_id: id } };
     if (!job || (version && highest && !isAfter(version, highest))) return null;
-    this.#held.set(id, { job: null, text: "", updatedAt: job.updated_at ?? 0, highest: version ?? highest, ordered: !!version });
+    const updatedAt = job.updated_at ?? 0;
+    this.#held.set(id, { job: null, text: "", updatedAt, highest: version ?? highest, ordered: !!version });
     return job;
   }
 
-  #isNewer(job, version) {
-    const held = this.#held.get(job.job_id);
-    if (!held) return true;
-    // A state from the table has no version and may overtake the stream: what the stream told before stays the floor.
-    if (version && held.highest && !isAfter(version, held.highest)) return false;
-    if (version && held.ordered) return true;
-    return job.updated_at >= held.updatedAt;
-  }
-
-  #keep(job, version) {
-    const held = this.#held.get(job.job_id);
-    const text = JSON.stringify(job);
-    const highest = version ?? held?.highest ?? null;
-    this.#held.set(job.job_id, { job, text, updatedAt: job.updated_at, highest, ordered: !!version });
-    return text !== held?.text;
+  #isNow(held, version) {
+    if (version) Object.assign(held, { highest: version, ordered: true });
+    return "known";
   }
 }
 

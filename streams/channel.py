@@ -1,22 +1,28 @@
 """The Redis channel between relay and api: the latest state of each job, and who is told of it."""
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from enum import Enum
+from hashlib import sha1
 from importlib.resources import files
 
 from msgspec import Struct
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import RedisError
 
 from streams.errors import ChannelUnavailable
-from streams.message import head_of, state_from_message
+from streams.message import head_of, message_of, state_from_message
+from streams.nodes import Nodes
 from streams.record import Change
+from streams.routing import Errand, Word, run
 from streams.state import State
 
 KEEP = 24 * 3600  # seconds; what DynamoDB Streams keeps, so a replay always meets what it repeats
 PUBLISH = files(__package__).joinpath("publish.lua").read_text()
+PUBLISH_SHA = sha1(PUBLISH.encode(), usedforsecurity=False).hexdigest()  # the name that Redis gives it
+BATCH = 50  # changes of one user in one script call, so that no call holds Redis up for long
 RECENT = 60_000_000  # microseconds; far more than an index of DynamoDB lags behind its table
 LATEST = ("head", "position", "data")
 
@@ -27,6 +33,14 @@ class Outcome(Enum):
     PUBLISHED = "published"
     REPEATED = "repeated"
     OLDER = "older"
+    REFUSED = "refused"  # something else lies under the job's key
+
+
+OUTCOMES = {
+    b"same": Outcome.REPEATED,
+    b"older": Outcome.OLDER,
+    b"refused": Outcome.REFUSED,
+}
 
 
 class Recent(Struct, frozen=True):
@@ -38,22 +52,23 @@ class Recent(Struct, frozen=True):
 
 def channel_of(user_id: str) -> bytes:
     """Return the channel on which a user's watchers are told; it shares its hash slot with the user's keys."""
-    return b"hw:{" + _escaped(user_id).encode() + b"}"
+    return _prefix(user_id).encode()
 
 
 def latest_key(user_id: str, job_id: str) -> str:
     """Return the key of a job's latest state."""
-    return f"hw:{{{_escaped(user_id)}}}:job:{job_id}"
+    return f"{_prefix(user_id)}:job:{job_id}"
 
 
 def changed_key(user_id: str) -> str:
     """Return the key of the set of a user's jobs that changed in the last 24 hours."""
-    return f"hw:{{{_escaped(user_id)}}}:changed"
+    return f"{_prefix(user_id)}:changed"
 
 
-def _escaped(user_id: str) -> str:
+def _prefix(user_id: str) -> str:
     """Keep a user id from ending the hash tag, or two users from sharing a key."""
-    return user_id.replace("%", "%25").replace("{", "%7B").replace("}", "%7D")
+    escaped = user_id.replace("%", "%25").replace("{", "%7B").replace("}", "%7D")
+    return f"hw:{{{escaped}}}"
 
 
 def connect_redis(url: str) -> Redis:
@@ -72,86 +87,93 @@ class Channel:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._script: str | None = None
+        self._nodes = Nodes(redis)
 
     async def publish(self, changes: Sequence[Change]) -> list[Outcome]:
-        """Store and tell each change that is newer than what is stored, in order, in one round trip.
+        """Store and tell each change that is newer than what is stored, in order, in one round trip to each node.
 
         After ChannelUnavailable some may be published and some not; publishing all of them again is harmless.
         """
-        try:
-            self._script = self._script or await self._load()
-            try:
-                return await self._publish(changes, self._script)
-            except NoScriptError:  # Redis was restarted since
-                self._script = await self._load()
-                return await self._publish(changes, self._script)
-        except (RedisError, OSError) as error:
-            raise ChannelUnavailable(f"publish: {error}") from error
+        tell = "SPUBLISH" if (await self._nodes.layout()).is_cluster else "PUBLISH"
+        errands = [
+            (Errand(channel_of(user_id), _arguments(user_id, [changes[number] for number in numbers], tell)), numbers)
+            for user_id, numbers in _batches(changes)
+        ]
+        await run(self._nodes, [errand for errand, _ in errands], PUBLISH)
+        outcomes = [Outcome.PUBLISHED] * len(changes)
+        for errand, numbers in errands:
+            for number, answer in zip(numbers, errand.value, strict=True):
+                outcomes[number] = OUTCOMES.get(answer, Outcome.PUBLISHED)
+        await self._tell_owners(changes, errands)
+        return outcomes
 
-    async def _load(self) -> str:
-        return str(await self._redis.script_load(PUBLISH))
-
-    async def _publish(self, changes: Sequence[Change], script: str) -> list[Outcome]:
-        pipeline = self._redis.pipeline(transaction=False)
-        for change in changes:
-            pipeline.evalsha(script, 2, *_arguments(change))
-        return [_outcome(int(answer)) for answer in await pipeline.execute()]
+    async def _tell_owners(self, changes: Sequence[Change], errands: Iterable[tuple[Errand, Sequence[int]]]) -> None:
+        """Tell what was stored where its slot is moving to; until it has moved, everyone listens where it comes from."""
+        telling = [
+            Errand(errand.key, ("SPUBLISH", errand.key, message_of(changes[number].state, int(answer))))
+            for errand, numbers in errands
+            for number, answer in zip(numbers, errand.value, strict=True)
+            if errand.aside and answer not in OUTCOMES
+        ]
+        if telling:
+            await run(self._nodes, telling)
 
     async def latest(self, jobs: Iterable[tuple[str, str]]) -> list[State]:
         """Return the latest states that Redis holds of these (user id, job id); those it does not hold are left out."""
-        pipeline = self._redis.pipeline(transaction=False)
+        errands = []
         for user_id, job_id in jobs:
-            pipeline.hmget(latest_key(user_id, job_id), *LATEST)
-        try:
-            rows = await pipeline.execute()
-        except (RedisError, OSError) as error:
-            raise ChannelUnavailable(f"latest: {error}") from error
-        return [state_from_message(b"%s %s\n%s" % tuple(row)) for row in rows if None not in row]
+            key = latest_key(user_id, job_id)
+            errands.append(Errand(key.encode(), ("HMGET", key, *LATEST)))
+        await run(self._nodes, errands)
+        return [state_from_message(b"%s %s\n%s" % tuple(row.value)) for row in errands if None not in row.value]
 
     async def recent(self, user_id: str, since: int | None) -> Recent:
         """Return which jobs changed after a position, within the last minute where it is None."""
-        try:
-            seconds, micros = await self._redis.time()
-            now = int(seconds) * 1_000_000 + int(micros)
-            after = since if since is not None else now - RECENT
-            rows: list[bytes] = await self._redis.zrangebyscore(  # type: ignore[assignment]
-                changed_key(user_id), f"({after}", "+inf"
-            )
-        except (RedisError, OSError) as error:
-            raise ChannelUnavailable(f"recent: {error}") from error
-        return Recent(now, [str(row, "utf-8") for row in rows])
+        key = changed_key(user_id)
+        time = Errand(key.encode(), ("TIME",))  # of the node that gives the positions
+        await run(self._nodes, [time])
+        now = int(time.value[0]) * 1_000_000 + int(time.value[1])
+        after = since if since is not None else now - RECENT
+        changed = Errand(key.encode(), ("ZRANGEBYSCORE", key, f"({after}", "+inf"))
+        await run(self._nodes, [changed])
+        return Recent(now, [str(row, "utf-8") for row in changed.value])
 
     async def ping(self) -> None:
-        """Return when Redis answered."""
+        """Return when Redis answered, each node of it."""
+        nodes = (await self._nodes.layout()).nodes
         try:
-            await self._redis.time()
+            await asyncio.gather(*(self._nodes.client(node).ping() for node in nodes))
         except (RedisError, OSError) as error:
+            self._nodes.doubt()
             raise ChannelUnavailable(f"ping: {error}") from error
 
     async def close(self) -> None:
         """Close the connections."""
+        await self._nodes.close()
         await self._redis.aclose()
 
 
-def _arguments(change: Change) -> tuple[str | bytes | int, ...]:
-    state = change.state
-    assert state.version  # noqa: S101 - what comes out of the stream has one
-    return (
-        latest_key(change.user_id, state.job_id),
-        changed_key(change.user_id),
-        "PUBLISH",
-        channel_of(change.user_id),
-        str(state.version.epoch),
-        str(state.version.sequence),
-        head_of(state),
-        state.data,
-        state.job_id,
-        KEEP,
-    )
+def _batches(changes: Sequence[Change]) -> list[tuple[str, list[int]]]:
+    """Return the numbers of the changes by user, in order: a user's keys share a hash slot, and go in one call."""
+    batches: list[tuple[str, list[int]]] = []
+    open_batches: dict[str, list[int]] = {}
+    for number, change in enumerate(changes):
+        batch = open_batches.get(change.user_id)
+        if batch is None or len(batch) == BATCH:
+            batch = open_batches[change.user_id] = []
+            batches.append((change.user_id, batch))
+        batch.append(number)
+    return batches
 
 
-def _outcome(answer: int) -> Outcome:
-    if answer > 0:
-        return Outcome.PUBLISHED
-    return Outcome.REPEATED if answer == 0 else Outcome.OLDER
+def _arguments(user_id: str, changes: Sequence[Change], tell: str) -> tuple[Word, ...]:
+    """Return one script call as Redis takes it, see publish.lua."""
+    prefix = _prefix(user_id)
+    words: list[Word] = ["EVALSHA", PUBLISH_SHA, len(changes) + 1, f"{prefix}:changed"]
+    words += [f"{prefix}:job:{change.state.job_id}" for change in changes]
+    words += [tell, prefix, KEEP]
+    for change in changes:
+        state = change.state
+        assert state.version  # noqa: S101 - what is published has one
+        words += (str(state.version.epoch), str(state.version.sequence), head_of(state), state.data, state.job_id)
+    return tuple(words)

@@ -26,20 +26,17 @@ from botocore.utils import get_environ_proxies
 from msgspec import DecodeError, Struct, field, json
 from yarl import URL
 
-from streams.errors import SettingsRefused, TableUnavailable
+from streams.errors import SettingsRefused, TableUnavailable, Throttled
 
 T = TypeVar("T")
 
 # Error codes that ask for another try: https://docs.aws.amazon.com/amazondynamodb, "Error handling with DynamoDB".
-PASSING = frozenset({
-    "InternalServerError",
+PASSING = frozenset({"InternalServerError", "ServiceUnavailable", "TransactionInProgressException", "RequestTimeout"})
+THROTTLING = frozenset({
     "LimitExceededException",
     "ProvisionedThroughputExceededException",
     "RequestLimitExceeded",
-    "ServiceUnavailable",
     "ThrottlingException",
-    "TransactionInProgressException",
-    "RequestTimeout",
 })  # fmt: skip
 OK = 200
 SERVER_ERROR = 500
@@ -83,10 +80,10 @@ class DynamoDB:
         name, body = self._service.operations[operation], _encode(parameters)
         for attempt in range(1, ATTEMPTS):
             try:
-                return json.decode(await self._post(name, body), type=into)
+                return _decoded(await self._post(name, body), into)
             except TableUnavailable:
                 await asyncio.sleep(FIRST_PAUSE * 2**attempt * random.uniform(0.25, 0.5))  # noqa: S311 - jitter
-        return json.decode(await self._post(name, body), type=into)
+        return _decoded(await self._post(name, body), into)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -181,9 +178,11 @@ def _client(service: str, environment: Mapping[str, str], connections: int, sess
         retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
         tcp_keepalive=True,
     )
-    return session.client(  # type: ignore[call-overload]
-        service, region_name=region, endpoint_url=_streams_endpoint(service, environment), config=config
-    )
+    endpoint = _streams_endpoint(service, environment)
+    try:
+        return session.client(service, region_name=region, endpoint_url=endpoint, config=config)  # type: ignore[call-overload]
+    except ValueError as error:  # botocore's word for an endpoint that is no URL
+        raise SettingsRefused(f"AWS_ENDPOINT_URL: {error}") from error
 
 
 def _streams_endpoint(service: str, environment: Mapping[str, str]) -> str | None:
@@ -192,6 +191,13 @@ def _streams_endpoint(service: str, environment: Mapping[str, str]) -> str | Non
     if service == "dynamodbstreams" and not own:
         return environment.get("AWS_ENDPOINT_URL_DYNAMODB")
     return None
+
+
+def _decoded(content: bytes, into: type[T]) -> T:
+    try:
+        return json.decode(content, type=into)
+    except DecodeError as error:
+        raise TableUnavailable(f"the answer is not what DynamoDB gives: {error}") from error
 
 
 class _Refusal(Struct, frozen=True):
@@ -210,6 +216,15 @@ def _refusal(operation: str, status: int, content: bytes) -> Exception:
     code = told.kind.rpartition("#")[2] or str(status)
     told_error = {"Code": code, "Message": told.message or told.capital}
     error = ClientError({"Error": told_error, "ResponseMetadata": {"HTTPStatusCode": status}}, operation)  # type: ignore[typeddict-item]
+    return named(error, operation)
+
+
+def named(error: ClientError, operation: str) -> Exception:
+    """Return TableUnavailable or Throttled for what asks for another try, the error itself for what does not."""
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    code = error.response["Error"]["Code"]
+    if code in THROTTLING:
+        return Throttled(f"{operation}: {error}")
     if code in PASSING or status >= SERVER_ERROR:
-        return TableUnavailable(str(error))
+        return TableUnavailable(f"{operation}: {error}")
     return error

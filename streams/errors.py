@@ -4,11 +4,14 @@ HeadwayError
 ├── SettingsRefused       an environment variable cannot be used
 ├── ItemRefused           a table item or a stream record is not a job
 ├── TableUnfit            the jobs table is missing, or lacks its stream or index
-├── TableUnavailable      DynamoDB did not answer, or asked for less load: worth another try
+├── TableUnavailable      DynamoDB did not answer: worth another try
+│   └── Throttled         DynamoDB asked for less load: worth another try, later
 ├── ListTooLong           what a list asks for lies beyond what one request may read
 ├── ChannelUnavailable    Redis did not answer: worth another try
 ├── PositionExpired       a shard iterator is too old, a new one is needed
-└── RecordsTrimmed        the stream no longer holds what was asked for
+├── RecordsTrimmed        the stream no longer holds the records that were asked for
+├── ShardGone             the stream no longer holds the shard that was asked for, or there is no such stream
+└── LeaseLost             a shard is, or may by now be, another worker's
 """
 
 
@@ -29,7 +32,11 @@ class TableUnfit(HeadwayError):
 
 
 class TableUnavailable(HeadwayError):
-    """DynamoDB did not answer, or asked for less load; the same call may succeed later."""
+    """DynamoDB did not answer; the same call may succeed later."""
+
+
+class Throttled(TableUnavailable):
+    """DynamoDB asked for less load; the same call may succeed later."""
 
 
 class ListTooLong(HeadwayError):
@@ -45,4 +52,12 @@ class PositionExpired(HeadwayError):
 
 
 class RecordsTrimmed(HeadwayError):
-    """The stream no longer holds the records, or the shard, that were asked for."""
+    """The stream no longer holds the records that were asked for; younger ones it may hold."""
+
+
+class ShardGone(HeadwayError):
+    """The stream no longer holds the shard that was asked for, or there is no such stream any more."""
+
+
+class LeaseLost(HeadwayError):
+    """A shard is another worker's now, or may be: this worker could not renew its lease in time."""

@@ -14,6 +14,7 @@ from streams.job import Job
 
 T = TypeVar("T")
 
+SHOWN = 100  # characters of what was refused
 SHORT = 16  # digits; a number with fewer is not too large, and needs no Decimal
 LARGEST = 2**53  # beyond it neither JavaScript nor JSON keeps every integer
 
@@ -93,7 +94,7 @@ def _required(item: Item, name: str, value: T | None) -> T:
     if value is None or value == "":
         found = getattr(item, name)
         job_id = item.job_id.s if item.job_id else None
-        raise ItemRefused(f"item {job_id!r}: {name} is {found or 'missing'}, and a job needs one")
+        raise ItemRefused(f"item {str(job_id)[:SHOWN]!r}: {name} is {str(found or 'missing')[:SHOWN]}, a job needs one")
     return value
 
 

@@ -19,10 +19,16 @@ def head_of(state: State) -> str:
     return f"{state.version} {state.kind} {state.updated_at} {quote(state.status, '')} {quote(state.job_id, '')}"
 
 
+def message_of(state: State, position: int) -> bytes:
+    """Return the message of a state at a position, as streams/publish.lua makes it."""
+    return f"{head_of(state)} {position}\n".encode() + state.data
+
+
 def state_from_message(message: bytes) -> State:
     """Read a message; raises ValueError where it is none."""
     head, _, data = message.partition(b"\n")
     version, kind, updated_at, status, job_id, position = head.decode().split(" ")
+    epoch, sequence = version.split("-")
     if not data:
         raise ValueError(f"message {head!r} ends before its JSON")
     if kind not in KINDS:
@@ -33,6 +39,6 @@ def state_from_message(message: bytes) -> State:
         unquote(status),
         int(updated_at),
         data,
-        Version.parse(version),
+        Version(int(epoch), int(sequence)),
         int(position),
     )

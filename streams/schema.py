@@ -18,7 +18,7 @@ def create_tables(client: Any, jobs: str, leases: str) -> list[str]:
     """
     lines = [
         _create_jobs(client, jobs),
-        _create(client, leases_schema(leases), ttl_attribute=None),
+        _create(client, leases_schema(leases), ttl_attribute="ttl"),
     ]
     description = client.describe_table(TableName=jobs)["Table"]
     check_jobs_table(description)

@@ -79,15 +79,17 @@ class Order(Enum):
 def order(candidate: State, current: State) -> Order:
     """Say whether the candidate is newer than the current state of the same job.
 
-    Versions decide where both have one. Otherwise the writers' clocks do, as far as they can be
-    trusted: whole seconds of several machines. UNSURE asks for one consistent read of the table: two
-    different states of the same second, or a last state that looks older (a clock may be behind, a
-    failed job may have been started again).
+    Versions decide where both have one. Where only one has, UNSURE asks for one consistent read of the
+    table: writers' clocks differ, so neither may be believed. Two reads of the table are told apart by
+    `updated_at`, as far as whole seconds of several machines can: UNSURE is two different states of the
+    same second, and a last state that looks older.
     """
     if candidate.version and current.version:
         return _by_version(candidate.version, current.version)
     if candidate.data == current.data:
         return Order.SAME
+    if candidate.version or current.version:
+        return Order.UNSURE
     if candidate.updated_at > current.updated_at:
         return Order.NEWER
     if candidate.updated_at == current.updated_at or candidate.is_last:

@@ -82,6 +82,21 @@ class Table:
                 return
             parameters["ExclusiveStartKey"] = listed.last_evaluated_key
 
+    async def active(self, since: int) -> AsyncIterator[list[Job]]:
+        """Yield, page by page of a whole scan, everyone's jobs that are not final or changed at `since` (Unix seconds) or later."""
+        values = {f":final{number}": {"S": status} for number, status in enumerate(sorted(FINAL_STATUSES))}
+        parameters: dict[str, Any] = {
+            "FilterExpression": f"NOT #status IN ({', '.join(values)}) OR #updated >= :since",
+            "ExpressionAttributeNames": {"#status": "status", "#updated": "updated_at"},
+            "ExpressionAttributeValues": {**values, ":since": {"N": str(since)}},
+        }
+        while True:
+            listed = await self._dynamodb.call("scan", _Listed, TableName=self._name, **parameters)
+            yield [job for item in listed.items if (job := readable(item))]
+            if listed.last_evaluated_key is None:
+                return
+            parameters["ExclusiveStartKey"] = listed.last_evaluated_key
+
 
 class _Query:
     """The parts of one Query on the index of a user's jobs."""

@@ -31,6 +31,10 @@ class JumpingLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._clock.now
 
+    def jump(self, seconds: float) -> None:
+        """Let time pass while nothing runs."""
+        self._clock.now += seconds
+
 
 def run(main: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine on a jumping clock."""

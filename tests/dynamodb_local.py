@@ -4,14 +4,35 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
+
+from msgspec import Struct
 
 from workers.engines import Process
 
 ROOT = Path(__file__).parent.parent
-JARS = ROOT / ".cache" / "dynamodb-local"
-MAIN = "software.amazon.dynamodb.services.local.main.ServerRunner"
 NEEDED = 17
+
+
+class Release(Struct, frozen=True):
+    """One release: the file that tells Maven of it, where its jars are kept, and the class to start."""
+
+    pom: Path
+    jars: Path
+    main: str
+
+
+CURRENT = Release(
+    ROOT / "tests" / "pom.xml",
+    ROOT / ".cache" / "dynamodb-local",
+    "software.amazon.dynamodb.services.local.main.ServerRunner",
+)
+ROLLING = Release(
+    ROOT / "tests" / "pom-rolling.xml",
+    ROOT / ".cache" / "dynamodb-local-rolling",
+    "com.amazonaws.services.dynamodbv2.local.main.ServerRunner",
+)
 
 
 def missing() -> str | None:
@@ -25,20 +46,22 @@ def missing() -> str | None:
     return None if version and int(version[1]) >= NEEDED else f"Java {NEEDED} is needed, found: {told.splitlines()[0]}"
 
 
-def fetch() -> None:
+def fetch(release: Release) -> None:
     """Have Maven bring the jars, once."""
-    if (JARS / "done").exists():
+    if (release.jars / "done").exists():
         return
-    command = ["mvn", "-q", "-B", "-f", str(ROOT / "tests" / "pom.xml"), "dependency:copy-dependencies"]
-    subprocess.run([*command, f"-DoutputDirectory={JARS}", "-DincludeScope=runtime"], check=True)
-    (JARS / "done").touch()
+    command = ["mvn", "-q", "-B", "-f", str(release.pom), "dependency:copy-dependencies"]
+    subprocess.run([*command, f"-DoutputDirectory={release.jars}", "-DincludeScope=runtime"], check=True)
+    (release.jars / "done").touch()
 
 
-def start(port: int, directory: Path) -> Process:
+def start(
+    port: int, directory: Path, release: Release = CURRENT, environment: Mapping[str, str] | None = None
+) -> Process:
     """Start it in memory. It has no option to listen on loopback only."""
-    fetch()
-    command = ["java", f"-Djava.library.path={JARS}", "-cp", f"{JARS}{os.sep}*", MAIN]
+    fetch(release)
+    command = ["java", f"-Djava.library.path={release.jars}", "-cp", f"{release.jars}{os.sep}*", release.main]
     command += ["-inMemory", "-sharedDb", "-disableTelemetry", "-port", str(port)]
-    process = Process("dynamodb-local", command, directory / "dynamodb-local.log")
+    process = Process("dynamodb-local", command, directory / "dynamodb-local.log", environment)
     process.until_listening(port)
     return process

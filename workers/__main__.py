@@ -1,4 +1,4 @@
-"""`python -m workers relay | simulate | demo`."""
+"""`python -m workers relay | parked | cost | simulate | demo`."""
 
 import argparse
 import os
@@ -10,7 +10,7 @@ from streams.dynamodb import plain_client
 from streams.errors import HeadwayError
 from streams.log import configure_logging
 from streams.settings import Settings, settings_from
-from workers import demo, process, simulate
+from workers import cost, demo, parked, process, simulate
 
 
 def main() -> None:
@@ -18,6 +18,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m workers")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("relay", help="follow the table's change stream and publish what changed")
+    aside = commands.add_parser("parked", help="show the records that could not be relayed")
+    aside.add_argument("--replay", action="store_true", help="try them again, and forget those that are readable now")
+    bill = commands.add_parser("cost", help="what following the stream costs on AWS, idle and hot")
+    bill.add_argument("--shards", type=int, default=1, metavar="N")
+    bill.add_argument("--workers", type=int, default=2, metavar="N")
     commands.add_parser("demo", help="everything on this machine, with a simulated pipeline; Ctrl-C stops it")
     simulate.add_arguments(commands.add_parser("simulate", help="a stand-in pipeline that plays video jobs"))
     arguments = parser.parse_args()
@@ -34,6 +39,10 @@ def run(arguments: argparse.Namespace, settings: Settings) -> None:
     match arguments.command:
         case "relay":
             process.run_until_stopped(lambda stopping: process.run_relay(settings, stopping))
+        case "parked":
+            parked.run(settings, replay=arguments.replay)
+        case "cost":
+            print(cost.report(arguments.shards, arguments.workers))
         case "simulate":
             client = plain_client("dynamodb", os.environ)
             options = simulate.options_from(arguments)

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from streams.settings import Settings
-from workers.engines import Process, free_port, local_aws, start_ministack, start_valkey
+from workers.engines import Process, StartFailed, free_port, local_aws, start_ministack, start_valkey
 
 USER = "demo"
 
@@ -56,7 +56,8 @@ def start(directory: Path, port: int, started: ExitStack, stopping: threading.Ev
 
     def tables() -> Process:
         process = python("tables", "streams", "create-table")
-        process.wait(30)
+        if process.wait(30):
+            raise StartFailed(f"the tables were not made: {process.tail()}")
         return process
 
     steps: list[Callable[[], Process]] = [

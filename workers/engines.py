@@ -9,11 +9,13 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from streams.errors import HeadwayError
+
 START_WITHIN = 20.0
 STOP_WITHIN = 5.0
 
 
-class StartFailed(Exception):
+class StartFailed(HeadwayError):
     """A process did not come up; the message holds the end of its log."""
 
 
@@ -112,8 +114,11 @@ def start_valkey(port: int, directory: Path, *options: str) -> Process:
 
 def local_aws(port: int) -> dict[str, str]:
     """Return AWS' own variables for an engine on this machine."""
+    url = f"http://127.0.0.1:{port}"
     return {
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "AWS_ENDPOINT_URL": url,
+        "AWS_ENDPOINT_URL_DYNAMODB": url,  # these two outrank the first, and the caller's environment may hold them
+        "AWS_ENDPOINT_URL_DYNAMODB_STREAMS": url,
         "AWS_REGION": "us-east-1",
         "AWS_ACCESS_KEY_ID": "local",
         "AWS_SECRET_ACCESS_KEY": "local",

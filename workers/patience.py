@@ -8,6 +8,7 @@ from typing import TypeVar
 import structlog
 
 from streams.errors import ChannelUnavailable, TableUnavailable
+from workers import metrics
 
 T = TypeVar("T")
 
@@ -21,8 +22,8 @@ class Stopped(Exception):
     """The process was asked to stop before the attempt succeeded."""
 
 
-async def hold(attempt: Callable[[], Awaitable[T]], stopping: asyncio.Event) -> T:
-    """Try until it succeeds, with growing, jittered pauses while DynamoDB or Redis is away.
+async def hold(attempt: Callable[[], Awaitable[T]], stopping: asyncio.Event, longest: float = LONGEST_PAUSE) -> T:
+    """Try until it succeeds, with growing, jittered pauses (seconds) while DynamoDB or Redis is away.
 
     Raises Stopped when asked to stop between two attempts; whatever else the attempt raises passes through.
     """
@@ -31,11 +32,12 @@ async def hold(attempt: Callable[[], Awaitable[T]], stopping: asyncio.Event) -> 
         try:
             answer = await attempt()
         except (ChannelUnavailable, TableUnavailable) as error:
+            metrics.count_error(error)
             log.warning("holding", reason=str(error), retry_in=round(pause, 2))
             await wait(stopping, random.uniform(pause / 2, pause))  # noqa: S311 - jitter, no secret
             if stopping.is_set():
                 raise Stopped from error
-            pause = min(pause * 2, LONGEST_PAUSE)
+            pause = min(pause * 2, longest)
         else:
             if pause > FIRST_PAUSE:
                 log.info("going on")

@@ -3,25 +3,36 @@
 import asyncio
 import os
 import signal
-from collections.abc import Awaitable, Callable
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
+from uuid import uuid4
 
+import structlog
 from botocore.exceptions import ClientError
 from msgspec import Struct
 
 from streams import dynamodb
 from streams.channel import Channel, connect_redis
-from streams.checkpoints import Checkpoints
 from streams.dynamodb import DynamoDB
-from streams.errors import HeadwayError, TableUnfit
+from streams.errors import ChannelUnavailable, TableUnfit
 from streams.feed import Feed
+from streams.leases import Leases
+from streams.parked import ParkedRecords
 from streams.schema import check_jobs_table
 from streams.settings import Settings
+from streams.table import Table
 from workers import metrics
+from workers.fleet import Worker
 from workers.patience import Stopped, hold
-from workers.relay import Relay, relay
+from workers.relay import Relay
 
-RELAY_CONNECTIONS = 8
+log = structlog.get_logger()
+
+POLLING_THREADS = 16  # calls of GetRecords under way at once, whatever the number of shards; the others wait their turn
+TABLE_THREADS = 8  # threads of their own for the leases, so that no page of records delays a renewal
+LOOKED_WITHIN = 5.0  # seconds; a worker that cannot look at the leases is not ready
 
 
 def run_until_stopped(work: Callable[[asyncio.Event], Awaitable[None]]) -> None:
@@ -38,21 +49,37 @@ def run_until_stopped(work: Callable[[asyncio.Event], Awaitable[None]]) -> None:
 
 async def run_relay(settings: Settings, stopping: asyncio.Event) -> None:
     """Relay until asked to stop; raises TableUnfit where the jobs table cannot be followed."""
-    tables = dynamodb.connect("dynamodb", os.environ, RELAY_CONNECTIONS)
-    streams = dynamodb.connect("dynamodbstreams", os.environ, RELAY_CONNECTIONS)
-    channel = Channel(connect_redis(settings.redis_url))
-    try:
-        feed = Feed(streams, await hold(lambda: stream_of(tables, settings.table), stopping))
-        checkpoints = Checkpoints(tables, settings.leases_table, feed.arn)
-        parts = Relay(feed, channel, checkpoints, await hold(feed.epoch, stopping))
-        server = metrics.serve(settings.host, settings.metrics_port, readiness(parts))
+    async with relay_parts(settings) as connect:
         try:
-            await relay(parts, stopping)
+            parts = await hold(connect, stopping)
+        except Stopped:
+            return
+        me = f"{socket.gethostname()}-{uuid4().hex[:8]}"
+        structlog.contextvars.bind_contextvars(worker=me)
+        worker = Worker(parts, me)
+        server = metrics.serve(settings.host, settings.metrics_port, readiness(worker, parts.channel))
+        try:
+            await worker.run(stopping)
         finally:
             await asyncio.to_thread(server.shutdown)
             server.server_close()
-    except Stopped:
-        return
+
+
+@asynccontextmanager
+async def relay_parts(settings: Settings) -> AsyncIterator[Callable[[], Awaitable[Relay]]]:
+    """Give what asks the table for its stream and makes the parts that follow it; close all at the end."""
+    tables = dynamodb.connect("dynamodb", os.environ, TABLE_THREADS)
+    streams = dynamodb.connect("dynamodbstreams", os.environ, POLLING_THREADS)
+    channel = Channel(connect_redis(settings.redis_url))
+
+    async def connect() -> Relay:
+        feed = Feed(streams, await stream_of(tables, settings.table))
+        leases = Leases(tables, settings.leases_table, feed.arn)
+        parked = ParkedRecords(tables, settings.leases_table, feed.arn)
+        return Relay(feed, channel, leases, parked, Table(tables, settings.table), await feed.epoch())
+
+    try:
+        yield connect
     finally:
         await channel.close()
         await tables.close()
@@ -73,19 +100,17 @@ async def stream_of(tables: DynamoDB, name: str) -> str:
         raise
 
 
-def readiness(parts: Relay) -> Callable[[], bool]:
-    """Return a check, for any thread, that Redis and DynamoDB answer this process."""
+def readiness(worker: Worker, channel: Channel) -> Callable[[], str | None]:
+    """Return a check, for any thread, that says what this worker lacks to relay or to stand by; None for nothing."""
     loop = asyncio.get_running_loop()
 
-    async def check() -> None:
-        await parts.channel.ping()
-        await parts.checkpoints.load()
-
-    def is_ready() -> bool:
+    def lacking() -> str | None:
+        if not worker.has_looked_within(LOOKED_WITHIN):
+            return "the leases table does not answer"
         try:
-            asyncio.run_coroutine_threadsafe(check(), loop).result(timeout=3)
-        except (HeadwayError, ClientError, TimeoutError):
-            return False
-        return True
+            asyncio.run_coroutine_threadsafe(channel.ping(), loop).result(timeout=3)
+        except (ChannelUnavailable, TimeoutError):
+            return "Redis does not answer"
+        return None
 
-    return is_ready
+    return lacking

@@ -1,184 +1,179 @@
-"""The relay: follow the table's change stream and publish what changed.
+"""Relay one shard: read a page, publish what it changed, only then remember how far it went.
 
-For each shard: read a page, publish it, only then remember how far it went. Whatever ends the process
-in between makes it repeat a page, and a repetition moves nothing (streams/publish.lua).
+Whatever ends the process in between makes its successor repeat records, and a repetition moves nothing
+(streams/publish.lua). The lease is looked at before every publishing; a worker that lost it stops.
 """
 
 import asyncio
 import time
+from collections.abc import Sequence
 from functools import partial
 
 import structlog
 from msgspec import Struct
+from msgspec.structs import replace
 
 from streams.channel import Channel, Outcome
-from streams.checkpoints import START, Checkpoint, Checkpoints
-from streams.errors import ItemRefused, PositionExpired, RecordsTrimmed
+from streams.errors import ItemRefused, PositionExpired, RecordsTrimmed, ShardGone
 from streams.feed import Feed, Page
-from streams.lineage import Shard, ready
-from streams.record import Change, Meaning, Record, decode_record, last_sequence, meaning_of
-from streams.table import attributes_ignored
+from streams.leases import Leases
+from streams.parked import Parked, ParkedRecords
+from streams.record import Change, Meaning, decode_record, last_sequence, meaning_of
+from streams.table import Table, attributes_ignored
 from workers import metrics
-from workers.pace import Pace
-from workers.patience import Stopped, hold, wait
+from workers.holding import Holding
+from workers.pace import HOT_PAUSE, Pace
+from workers.patience import hold, wait
 
 log = structlog.get_logger()
 
-LOOK_EVERY = 10.0  # seconds between two looks for new shards
-CHECKPOINT_EVERY = 1.0  # seconds; a crash repeats what was published since
+CHUNK = 250  # records decoded and published at a time, so that other shards and renewals get their turn
+FRESH = 5.0  # seconds of lag at which a shard counts as caught up though records still come
 
 
 class Relay(Struct, frozen=True):
-    """What a relay works with: one stream, the channel, and where it remembers how far it went."""
+    """What a worker works with: one stream, the table behind it, and where to publish and remember."""
 
     feed: Feed
     channel: Channel
-    checkpoints: Checkpoints
+    leases: Leases
+    parked: ParkedRecords
+    table: Table
     epoch: int
 
 
-async def relay(parts: Relay, stopping: asyncio.Event) -> None:
-    """Follow all shards of the stream until asked to stop, each from its checkpoint and after its parent."""
-    ended = asyncio.Event()
-    running: set[str] = set()
+class Understood(Struct):
+    """What some records mean: the changes with the number of the record that each came from, and the poison."""
 
-    async def follow(shard: Shard, checkpoint: Checkpoint) -> None:
-        await relay_shard(parts, shard.shard_id, checkpoint, stopping)
-        running.discard(shard.shard_id)
-        ended.set()
-
-    async with asyncio.TaskGroup() as shards:
-        while not stopping.is_set():
-            for shard, checkpoint in await startable(parts, stopping):
-                if shard.shard_id not in running:
-                    running.add(shard.shard_id)
-                    shards.create_task(follow(shard, checkpoint))
-            await wait_for_any(ended, stopping, LOOK_EVERY)
-            ended.clear()
+    changes: list[Change]
+    origins: list[int]
+    poison: list[tuple[int, str]]
+    newest: float = 0.0
 
 
-async def startable(parts: Relay, stopping: asyncio.Event) -> list[tuple[Shard, Checkpoint]]:
-    """Return the shards whose turn it is, and where each was left."""
-    try:
-        listed = await hold(parts.feed.shards, stopping)
-        saved = await hold(parts.checkpoints.load, stopping)
-    except Stopped:
-        return []
-    done = {shard_id for shard_id, checkpoint in saved.items() if checkpoint.done}
-    return [(shard, saved.get(shard.shard_id, START)) for shard in ready(listed, done)]
+async def relay_shard(parts: Relay, holding: Holding, stopping: asyncio.Event) -> None:
+    """Relay a shard from its checkpoint to its end, or until asked to stop; raises LeaseLost where that happens."""
+    reader = Reader(parts.feed, holding, stopping)
+    pace = Pace()
+    while not (stopping.is_set() or holding.checkpoint.done):
+        page = await reader.read()
+        for start in range(0, len(page.records), CHUNK):
+            await relay_records(parts, holding, page.records[start : start + CHUNK], stopping)
+        note_arrival(holding, page)
+        if page.next_shard_iterator is None:
+            await hold(partial(holding.finish, done=True, gap=holding.checkpoint.gap), stopping)
+            log.info("shard done", shard=holding.shard_id)
+        else:
+            await wait(stopping, pace.pause_after(len(page.records)))
 
 
-async def relay_shard(parts: Relay, shard_id: str, checkpoint: Checkpoint, stopping: asyncio.Event) -> None:
-    """Relay a shard from its checkpoint to its end, or until asked to stop."""
-    reader = ShardReader(parts, shard_id, checkpoint, stopping)
-    log.info("shard opened", shard=shard_id, after=checkpoint.sequence)
-    try:
-        while not (stopping.is_set() or reader.checkpoint.done):
-            page = await reader.read()
-            await publish(parts, page, stopping)
-            await reader.advance(page)
-    except Stopped:
-        log.warning("stopped while holding", shard=shard_id)
-    await reader.close()
+async def relay_records(parts: Relay, holding: Holding, records: Sequence[bytes], stopping: asyncio.Event) -> None:
+    """Publish what some records changed, park those that cannot be, and then count them as done."""
+    understood = understand(records, parts.epoch)
+
+    async def publish() -> list[Outcome]:
+        holding.check()
+        return await parts.channel.publish(understood.changes)
+
+    outcomes = await hold(publish, stopping) if understood.changes else []
+    metrics.count_outcomes(outcomes)
+    refused = [n for n, outcome in zip(understood.origins, outcomes, strict=True) if outcome is Outcome.REFUSED]
+    for number, reason in [*understood.poison, *((number, "Redis refused the change") for number in refused)]:
+        await park(parts.parked, holding, records[number], reason, stopping)
+    holding.lag = max(0.0, time.time() - understood.newest) if understood.newest else holding.lag
+    if sequence := last_sequence(records):
+        holding.checkpoint = replace(holding.checkpoint, sequence=sequence)
 
 
-async def publish(parts: Relay, page: Page, stopping: asyncio.Event) -> None:
-    """Publish what a page of records changed; holds while Redis is away."""
-    changes: list[Change] = []
-    for raw in page.records:
-        if meaning := understood(raw, parts.epoch):
-            changes += meaning.changes
-    if not changes:
-        return
-    outcomes = await hold(lambda: parts.channel.publish(changes), stopping)
-    for outcome in Outcome:
-        metrics.changes.labels(outcome.value).inc(outcomes.count(outcome))
+def understand(records: Sequence[bytes], epoch: int) -> Understood:
+    """Say what records mean; one that cannot be read is poison, and the others are not its hostages."""
+    understood = Understood([], [], [])
+    for number, raw in enumerate(records):
+        try:
+            meaning = meaning_of(record := decode_record(raw), epoch)
+        except ItemRefused as error:
+            understood.poison.append((number, str(error)))
+            continue
+        except Exception as error:  # noqa: BLE001 - a bug of ours: kept with the record, and the fleet does not crash on it for ever
+            understood.poison.append((number, f"{type(error).__name__}: {error}"))
+            continue
+        _note(meaning)
+        understood.newest = record.dynamodb.approximate_creation_date_time
+        understood.changes += meaning.changes
+        understood.origins += [number] * len(meaning.changes)
+    metrics.records.inc(len(records))
+    return understood
 
 
-def understood(raw: bytes, epoch: int) -> Meaning | None:
-    """Say what a record means; None, logged and counted, where it cannot be read."""
-    metrics.records.inc()
-    record: Record | None = None
-    try:
-        record = decode_record(raw)
-        meaning = meaning_of(record, epoch)
-    except ItemRefused as error:
-        metrics.records_refused.inc()
-        log.warning("record refused", sequence=record and record.dynamodb.sequence_number, reason=str(error))
-        return None
+def _note(meaning: Meaning) -> None:
     for attribute in meaning.wrong:
         attributes_ignored.labels(attribute).inc()
     if not meaning.changes:
         metrics.records_unchanged.inc()
-    metrics.lag.set(max(0.0, time.time() - record.dynamodb.approximate_creation_date_time))
-    return meaning
 
 
-class ShardReader:
-    """Where one shard stands: the iterator, the pace, and the checkpoint to save."""
+async def park(parked: ParkedRecords, holding: Holding, raw: bytes, reason: str, stopping: asyncio.Event) -> None:
+    """Put a record aside with its reason; `python -m workers parked` lists and replays."""
+    record = Parked(holding.shard_id, last_sequence([raw]) or "unknown", reason, bytes(raw))
 
-    def __init__(self, parts: Relay, shard_id: str, checkpoint: Checkpoint, stopping: asyncio.Event) -> None:
-        self.checkpoint = checkpoint
-        self._parts = parts
-        self._shard_id = shard_id
+    async def attempt() -> None:
+        holding.check()
+        await parked.park(record)
+
+    await hold(attempt, stopping)
+    metrics.records_parked.inc()
+    log.error("record parked", shard=record.shard_id, sequence=record.sequence, reason=reason)
+
+
+def note_arrival(holding: Holding, page: Page) -> None:
+    """Remember how far behind the shard is."""
+    if not page.records:
+        holding.lag = 0.0
+    holding.caught_up = holding.lag < FRESH
+    metrics.lag.labels(holding.shard_id).set(holding.lag)
+
+
+class Reader:
+    """Where one shard is read, and what to do when that place is no more."""
+
+    def __init__(self, feed: Feed, holding: Holding, stopping: asyncio.Event) -> None:
+        self._feed = feed
+        self._holding = holding
         self._stopping = stopping
-        self._saved = checkpoint
-        self._saved_at = time.monotonic()
         self._iterator: str | None = None
-        self._pace = Pace()
 
     async def read(self) -> Page:
-        """Return the next page; what was trimmed away meanwhile is counted and skipped."""
+        """Return the next page; what was trimmed away meanwhile is counted, and marked as a gap to be mended."""
         while True:
             try:
                 self._iterator = self._iterator or await self._position()
-                return await hold(partial(self._parts.feed.read, self._iterator), self._stopping)
-            except PositionExpired:
+                page = await hold(partial(self._poll, self._iterator), self._stopping)
+            except PositionExpired as error:
+                metrics.count_error(error)
                 self._iterator = None
             except RecordsTrimmed as error:
-                metrics.gaps.inc()
-                log.error("records trimmed", shard=self._shard_id, after=self.checkpoint.sequence, reason=str(error))  # noqa: TRY400 - no traceback helps
-                if self.checkpoint == START:
-                    return Page([])  # The shard itself is gone: nothing is left to read.
-                self._iterator, self.checkpoint = None, START
+                self._gap(error)
+                self._iterator, self._holding.checkpoint = None, replace(self._holding.checkpoint, sequence=None)
+                await wait(self._stopping, HOT_PAUSE)
+            except ShardGone as error:
+                self._gap(error)
+                return Page([])
+            else:
+                self._iterator = page.next_shard_iterator
+                return page
 
-    async def advance(self, page: Page) -> None:
-        """Go on behind a page that was published."""
-        if page.records:
-            self.checkpoint = Checkpoint(last_sequence(page.records) or self.checkpoint.sequence)
-        else:
-            metrics.lag.set(0)
-        self._iterator = page.next_shard_iterator
-        if self._iterator is None:
-            self.checkpoint = Checkpoint(self.checkpoint.sequence, done=True)
-            log.info("shard done", shard=self._shard_id)
-        elif time.monotonic() - self._saved_at >= CHECKPOINT_EVERY:
-            await self._save()
-        if not self.checkpoint.done:
-            await wait(self._stopping, self._pace.pause_after(len(page.records)))
-
-    async def close(self) -> None:
-        """Save what was not saved yet."""
-        try:
-            await self._save()
-        except Stopped:
-            log.warning("checkpoint not saved, a page will be repeated", shard=self._shard_id)
-
-    async def _save(self) -> None:
-        if self.checkpoint != self._saved:
-            await hold(lambda: self._parts.checkpoints.save(self._shard_id, self.checkpoint), self._stopping)
-            self._saved = self.checkpoint
-        self._saved_at = time.monotonic()
+    async def _poll(self, iterator: str) -> Page:
+        self._holding.check()
+        metrics.polls.inc()
+        return await self._feed.read(iterator)
 
     async def _position(self) -> str:
-        return await hold(lambda: self._parts.feed.position(self._shard_id, self.checkpoint.sequence), self._stopping)
+        holding = self._holding
+        return await hold(lambda: self._feed.position(holding.shard_id, holding.checkpoint.sequence), self._stopping)
 
-
-async def wait_for_any(one: asyncio.Event, other: asyncio.Event, seconds: float) -> None:
-    """Return when one of two events is set, or after some seconds."""
-    waiting = [asyncio.ensure_future(event.wait()) for event in (one, other)]
-    try:
-        await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in waiting:
-            task.cancel()
+    def _gap(self, error: Exception) -> None:
+        metrics.count_error(error)
+        metrics.gaps.inc()
+        log.error("records lost", shard=self._holding.shard_id, reason=str(error))
+        self._holding.checkpoint = replace(self._holding.checkpoint, gap=True)
+        self._holding.gap_found.set()

@@ -11,13 +11,12 @@ export class Card {
   #drawn = {};
   job = null;
 
-  constructor(job) {
+  constructor(id) {
     this.element = template.content.firstElementChild.cloneNode(true);
     for (const part of this.element.querySelectorAll("[data-part]")) this.#parts[part.dataset.part] = part;
     this.#parts.picture.addEventListener("error", () => this.#showPicture(null));
-    this.element.dataset.id = job.job_id;
-    this.element.id = `card-${job.job_id}`;
-    this.#parts.name.href = addressOf({}, job.job_id);
+    this.element.dataset.id = id;
+    this.#parts.name.href = addressOf({}, id);
   }
 
   draw(job, now) {
@@ -28,7 +27,8 @@ export class Card {
     this.#once("stage", stageText(job), (text) => (stage.textContent = text));
     this.#once("percent", job.progress_percent, (percent) => this.#move(bar, number, percent));
     this.#once("word", outcome(job), (text) => (word.textContent = text));
-    this.#once("label", `${brief(nameOf(job), 80)}: ${stageOf(job)}`, (text) => bar.setAttribute("aria-label", text));
+    this.#once("label", brief(nameOf(job), 80), (text) => bar.setAttribute("aria-label", text));
+    this.#once("value", `${job.progress_percent} percent, ${stageOf(job)}`, (text) => bar.setAttribute("aria-valuetext", text));
     this.#once("born", job.created_at, (at) => (born.title = exactly(at)));
     this.#once("picture", job.thumbnail_url, (url) => this.#showPicture(safeUrl(url)));
     this.#once("scenes", scenes(job).join(), (list) => this.#chips(list ? list.split(",") : []));

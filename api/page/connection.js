@@ -5,7 +5,6 @@ const WORDS = {
   live: "Live",
   reconnecting: "Reconnecting",
   stale: "Delayed: the live feed is interrupted",
-  closed: "Disconnected",
 };
 
 export class Connection {

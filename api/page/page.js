@@ -2,79 +2,163 @@
 
 import { watchJobs } from "/client/headway.js";
 import { Board } from "./board.js";
+import { now } from "./clock.js";
 import { Connection, refusalInWords } from "./connection.js";
-import { Pages } from "./pages.js";
-import { addressOf, matches, order, sortKey, viewFrom } from "./view.js";
-import { isFinal } from "./words.js";
+import { Counts } from "./counts.js";
+import { Detail } from "./detail.js";
+import { Filters } from "./filters.js";
+import { News } from "./news.js";
+import { Note } from "./note.js";
+import { find, Pages } from "./pages.js";
+import { addressOf, FIRST_VIEW, isSameFilter, matches, order, sortKey, viewFrom } from "./view.js";
+import { headline, isFinal } from "./words.js";
 
 const LINGER = 2_500; // a job that ends stays this long under "Processing": long enough to be seen ending
 const RETRY = 3_000;
+const RETURN = 2_000; // after an outage all pages come back at once; each reads the list somewhere within this time
 
 const $ = (id) => document.getElementById(id);
 const board = new Board($("jobs"));
 const connection = new Connection($("link"), $("link-text"));
-const jobs = new Map();
-const changed = new Set();
+const filters = new Filters($("filters"), $("tabs"), ask);
+const note = new Note($("note"), $("note-text"), $("note-act"));
+const news = new News($("news"));
+const counts = new Counts();
+const detail = new Detail($("detail"), closeDetail);
+
+const jobs = new Map(); // all that we know of
+const changed = new Set(); // not drawn yet
 const lingering = new Set();
-const places = new Map(); // the sort key with which each shown job was placed
-let view = viewFrom(location.search);
-let pages;
-let reading;
-let clockAhead = 0;
+const places = new Map(); // the sort key by which each shown job was placed
+let shown = null; // the view and its pages; null until the first page is there
+let asked = null; // the same, as asked for last
+let reading = new AbortController();
 let drawing = false;
+let wasAway = false;
+
+const nearEnd = new IntersectionObserver(
+  (entries) => entries.at(-1).isIntersecting && readOn(shown, reading.signal),
+  { rootMargin: "800px" },
+);
 
 // Listen first, read second: what changes while the list is on its way is then known already.
-const watch = watchJobs({ onUpdate: learn, onDone: learn, onDeleted: forget, onState: say, onError: stop });
-open(view);
+const watch = watchJobs({ onUpdate: learn, onDone: learn, onDeleted: forget, onState: say, onError: refuse });
+follow();
 
-function open(next) {
-  view = next;
-  pages = new Pages(view);
-  reading?.abort();
-  reading = new AbortController();
-  lingering.clear();
-  markTab();
-  arrange({ animate: false });
-  readOn();
+// What the reader asks for.
+
+function ask(view) {
+  history.replaceState(history.state, "", addressOf(view));
+  open(view);
 }
 
-async function readOn() {
-  const { signal } = reading;
-  try {
-    for (const job of await pages.next(signal)) watch.offer(job);
-    note("");
-    arrange({ animate: false });
-  } catch (error) {
-    if (signal.aborted) return;
-    note(`The list could not be read (${error.message}) Trying again.`);
-    setTimeout(() => signal.aborted || readOn(), RETRY);
+/** Shows what the address says. */
+function follow() {
+  const view = viewFrom(location.search);
+  if (!asked || addressOf(view) !== addressOf(asked.view)) open(view);
+  const id = new URLSearchParams(location.search).get("job");
+  if (id) openDetail(id);
+  else detail.close();
+}
+
+function open(view) {
+  if (!asked || !isSameFilter(view, asked.view)) recount(view);
+  asked = { view, pages: new Pages(view) };
+  filters.show(view);
+  reading.abort();
+  reading = new AbortController();
+  readOn(asked, reading.signal);
+}
+
+// The list, read until the page is full, and on when the reader nears its end.
+
+async function readOn(from, signal) {
+  nearEnd.disconnect();
+  const page = await patiently(() => from.pages.next(signal), signal);
+  if (signal.aborted) return;
+  shown = from;
+  page.forEach(offer);
+  arrange({ animate: false });
+  // Observed anew each time: that reports the end even if it never left the screen.
+  if (!from.pages.complete) nearEnd.observe($("end"));
+}
+
+function offer(job) {
+  // Known before it is offered: a job from the list is no news, the counts have it.
+  if (!jobs.has(job.job_id)) jobs.set(job.job_id, job);
+  watch.offer(job);
+}
+
+async function patiently(read, signal) {
+  while (!signal.aborted) {
+    try {
+      const answer = await read();
+      note.clear();
+      return answer;
+    } catch (error) {
+      if (!signal.aborted) note.say(`The list could not be read: ${error.message}. Trying again …`);
+      await new Promise((later) => setTimeout(later, RETRY));
+    }
   }
 }
 
+function recount(view) {
+  counts.read(view).then(countUp, () => filters.count(null));
+}
+
+// What the stream tells.
+
 function learn(job) {
-  const before = jobs.get(job.job_id);
+  const before = jobs.get(job.job_id) ?? null;
   jobs.set(job.job_id, job);
   changed.add(job.job_id);
-  if (before && belongs(before) && !matches(job, view) && isFinal(job)) linger(job.job_id);
+  counts.move(before, job);
+  if (before && !isFinal(before) && isFinal(job)) end(before, job);
   drawSoon();
 }
 
+function end(before, job) {
+  news.ended(job);
+  if (!shown || !belongs(before) || matches(job, shown.view)) return;
+  lingering.add(job.job_id);
+  setTimeout(() => {
+    lingering.delete(job.job_id);
+    changed.add(job.job_id);
+    drawSoon();
+  }, LINGER);
+}
+
 function forget({ job_id: id }) {
+  counts.move(jobs.get(id) ?? null, null);
   jobs.delete(id);
   changed.add(id);
   drawSoon();
 }
 
-function linger(id) {
-  lingering.add(id);
-  setTimeout(() => {
-    lingering.delete(id);
-    changed.add(id);
-    drawSoon();
-  }, LINGER);
+function say(state) {
+  if (state !== "closed") connection.show(state); // else refuse() says why
+  document.body.dataset.link = state;
+  if (state === "reconnecting") wasAway = true;
+  if (state !== "live" || !wasAway) return;
+  wasAway = false;
+  setTimeout(catchUp, Math.random() * RETURN);
 }
 
-// However many states come, the page draws once a frame, and not at all while nobody looks.
+/** What ended, or came and ended, during a long absence is in the list only. */
+async function catchUp() {
+  if (!shown) return;
+  recount(shown.view);
+  const page = await patiently(() => new Pages(shown.view).next(), reading.signal);
+  page?.forEach(offer);
+  drawSoon();
+}
+
+function refuse(error) {
+  connection.show("closed", refusalInWords(error));
+}
+
+// Drawing: however many states come, once a frame, and not at all while nobody looks.
+
 function drawSoon() {
   if (drawing) return;
   drawing = true;
@@ -87,60 +171,74 @@ function drawSoon() {
 function draw() {
   const ids = [...changed];
   changed.clear();
-  if (ids.some(isMoved)) return arrange();
-  for (const id of ids) if (board.has(id)) board.redraw(jobs.get(id), now());
+  countUp();
+  for (const id of ids) detail.drawIfOpen(id, jobs.get(id) ?? null);
+  if (!shown) return;
+  if (ids.some(isMoved)) arrange();
+  else for (const id of ids) if (board.has(id)) board.redraw(jobs.get(id));
 }
 
 function isMoved(id) {
   const job = jobs.get(id);
-  const shown = Boolean(job && belongs(job));
-  return shown !== board.has(id) || (shown && places.get(id) !== sortKey(job, view.sort));
+  const isShown = Boolean(job && belongs(job));
+  return isShown !== board.has(id) || (isShown && places.get(id) !== sortKey(job, shown.view.sort));
 }
 
 function belongs(job) {
-  return lingering.has(job.job_id) || (matches(job, view) && pages.reaches(job));
+  return lingering.has(job.job_id) || (matches(job, shown.view) && shown.pages.reaches(job));
 }
 
 function arrange(how) {
-  const shown = [...jobs.values()].filter(belongs).sort(order(view.sort));
+  const { view, pages } = shown;
+  const cards = [...jobs.values()].filter(belongs).sort(order(view.sort));
   places.clear();
-  for (const job of shown) places.set(job.job_id, sortKey(job, view.sort));
-  board.show(shown, now(), how);
+  for (const job of cards) places.set(job.job_id, sortKey(job, view.sort));
+  board.show(cards, how);
+  if (!cards.length && pages.complete) note.nothing(view, () => ask({ ...FIRST_VIEW, status: view.status }));
+  else note.clear();
 }
 
-function now() {
-  return Date.now() / 1000 + clockAhead;
+function countUp() {
+  const found = counts.of(jobs.values());
+  if (!found) return;
+  filters.count(found);
+  $("headline").textContent = headline(found, !isSameFilter(asked.view, FIRST_VIEW));
+  document.title = found.processing ? `${found.processing} under way · Headway` : "Headway";
 }
 
-function say(state) {
-  connection.show(state);
+// The detail view has an address of its own, so that it can be sent, and Back closes it.
+
+async function openDetail(id) {
+  detail.open(id, jobs.get(id) ?? null, now());
+  if (jobs.has(id)) return;
+  const job = await find(id);
+  if (job) offer(job);
+  detail.drawIfOpen(id, jobs.get(id) ?? job, now());
 }
 
-function stop(error) {
-  connection.show("closed", refusalInWords(error));
+function closeDetail() {
+  if (history.state?.opened) history.back();
+  else history.replaceState(null, "", addressOf(asked.view));
 }
 
-function note(text) {
-  $("note").textContent = text;
-  $("note").hidden = !text;
-}
-
-function markTab() {
-  for (const tab of $("tabs").children)
-    if (tab.dataset.status === view.status) tab.setAttribute("aria-current", "page");
-    else tab.removeAttribute("aria-current");
-}
-
-$("tabs").addEventListener("click", (event) => {
-  const tab = event.target.closest("a");
-  if (!tab || event.metaKey || event.ctrlKey || event.shiftKey) return;
+$("jobs").addEventListener("click", (event) => {
+  const link = event.target.closest("a");
+  if (!link || event.metaKey || event.ctrlKey || event.shiftKey) return;
   event.preventDefault();
-  open({ ...view, status: tab.dataset.status });
-  history.replaceState(null, "", addressOf(view));
+  const { id } = link.closest("[data-id]").dataset;
+  history.pushState({ opened: true }, "", addressOf(asked.view, id));
+  openDetail(id);
 });
 
-new IntersectionObserver(([end]) => {
-  if (end.isIntersecting && pages.total !== null && !pages.complete) readOn();
-}, { rootMargin: "800px" }).observe($("end"));
+addEventListener("popstate", follow);
 
-setInterval(() => board.tick(now()), 1_000);
+// Without a new address: going back to one that ends in #jobs would take the focus from where it was.
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  $("jobs").focus();
+});
+
+setInterval(() => {
+  board.tick();
+  detail.tick(now());
+}, 1_000);

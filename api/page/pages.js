@@ -1,5 +1,6 @@
 // The list as the api pages it, read on as far as the reader scrolls.
 
+import { setClockBy } from "./clock.js";
 import { order, queryOf } from "./view.js";
 
 const SIZE = 50;
@@ -8,9 +9,9 @@ export class Pages {
   #query;
   #compare;
   #cursor = "";
+  #read = new Set();
   #last = null;
   complete = false;
-  total = null;
 
   constructor(view) {
     this.#query = queryOf(view);
@@ -19,17 +20,17 @@ export class Pages {
 
   /** The jobs of the next page. */
   async next(signal) {
-    const { jobs, total_count: total, next_cursor: cursor = "" } = await list(this.#query, { page_size: SIZE, cursor: this.#cursor }, signal);
+    const { jobs, next_cursor: cursor = "" } = await list(this.#query, { page_size: SIZE, cursor: this.#cursor }, signal);
     this.#cursor = cursor;
     this.complete = !cursor;
     this.#last = jobs.at(-1) ?? this.#last;
-    this.total = total;
+    for (const { job_id: id } of jobs) this.#read.add(id);
     return jobs;
   }
 
-  /** Whether the job lies within what was read: a job beyond it would stand where others are still missing. */
+  /** Whether the job lies within what was read: beyond it, it would stand where others are still missing. */
   reaches(job) {
-    return this.complete || (this.#last !== null && this.#compare(job, this.#last) <= 0);
+    return this.complete || this.#read.has(job.job_id) || (this.#last !== null && this.#compare(job, this.#last) <= 0);
   }
 }
 
@@ -38,17 +39,24 @@ export async function count(view, signal) {
   return (await list(queryOf(view), { page_size: 1 }, signal)).total_count;
 }
 
+/** One job, or null if there is none of this id. */
+export async function find(id) {
+  const response = await fetch(`/api/v1/jobs/${encodeURIComponent(id)}`);
+  return response.ok ? response.json() : null;
+}
+
 async function list(query, more, signal) {
   const asked = new URLSearchParams(query);
   for (const [key, value] of Object.entries(more)) if (value) asked.set(key, value);
   const response = await fetch(`/api/v1/jobs?${asked}`, { signal });
   if (!response.ok) throw new ListRefused(response.status, await response.json().catch(() => ({})));
+  setClockBy(response);
   return response.json();
 }
 
 export class ListRefused extends Error {
   constructor(status, problem) {
-    super(problem.detail ?? `The server answered ${status}.`);
+    super(problem.detail ?? `the server answered ${status}`);
     this.status = status;
   }
 }

@@ -3,8 +3,7 @@
 /** The address, if it is http(s) or a path on this origin; null for everything else, `javascript:` above all. */
 export function safeUrl(text, origin = location.origin) {
   if (typeof text !== "string" || !/^(https?:\/\/|\/)/i.test(text.trim())) return null;
-  const url = URL.canParse(text, origin) ? new URL(text, origin) : null;
-  return url && /^https?:$/.test(url.protocol) ? url.href : null;
+  return URL.canParse(text, origin) ? new URL(text, origin).href : null;
 }
 
 /** At most `length` characters: a card needs no 100 kB prompt, and laying one out makes the page stutter. */

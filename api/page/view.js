@@ -2,10 +2,19 @@
 
 export const FIRST_VIEW = Object.freeze({ status: "", q: "", from: "", to: "", sort: "-created_at" });
 
+const ALLOWED = {
+  status: /^(processing|completed|failed|pending)$/,
+  q: /\S/,
+  from: /^\d{4}-\d\d-\d\d$/,
+  to: /^\d{4}-\d\d-\d\d$/,
+  sort: /^-?(created_at|updated_at|duration|status|progress_percent)$/,
+};
+
+/** The view that the page's address asks for; what makes no sense there is left out. */
 export function viewFrom(search) {
   const given = new URLSearchParams(search);
   const view = { ...FIRST_VIEW };
-  for (const key of Object.keys(view)) if (given.get(key)) view[key] = given.get(key);
+  for (const [key, allowed] of Object.entries(ALLOWED)) if (allowed.test(given.get(key) ?? "")) view[key] = given.get(key);
   return view;
 }
 
@@ -19,6 +28,11 @@ export function addressOf(view, job = "") {
 export function queryOf(view) {
   const asked = { status: view.status, q: view.q.trim(), created_after: after(view), created_before: before(view), sort: view.sort };
   return new URLSearchParams(Object.entries(asked).filter(([, value]) => value));
+}
+
+/** Whether two views differ in tab and order only. */
+export function isSameFilter(one, other) {
+  return ["q", "from", "to"].every((key) => one[key].trim() === other[key].trim());
 }
 
 export function matches(job, view) {

@@ -15,9 +15,17 @@ export function nameOf(job) {
 
 export function stageOf(job) {
   if (job.status === "completed") return "Done";
-  if (job.status === "failed") return "Failed";
-  if (job.status === "pending") return "Waiting to start";
+  if (job.status === "failed") return failure(work(job));
+  if (job.status === "pending") return "In the queue";
+  return work(job);
+}
+
+function work(job) {
   return STAGES[job.stage] ?? sceneStage(job) ?? plain(job.stage || job.status);
+}
+
+function failure(doing) {
+  return /^(Writing|Making|Putting) /.test(doing) ? `Failed while ${doing.charAt(0).toLowerCase()}${doing.slice(1)}` : "Failed";
 }
 
 function sceneStage(job) {
@@ -30,6 +38,14 @@ function sceneStage(job) {
 function plain(word) {
   const text = String(word).replaceAll("_", " ");
   return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/** What goes on, from the counts by status. */
+export function headline({ "": all, processing, pending }, isFiltered) {
+  if (isFiltered) return all ? `${all} ${all === 1 ? "job matches" : "jobs match"}` : "No job matches";
+  const going = processing ? `${processing} ${processing === 1 ? "job" : "jobs"} under way` : "";
+  const waiting = pending ? `${pending} waiting` : "";
+  return [going, waiting].filter(Boolean).join(", ") || "Nothing under way";
 }
 
 /** How many scenes the job has; three where nobody says, as the percent assumes too. */
@@ -68,7 +84,7 @@ export function remaining(job, now) {
 }
 
 export function timesOf(job, now) {
-  if (job.status === "pending") return `for ${span(elapsed(job, now))}`;
+  if (job.status === "pending") return `waiting for ${span(elapsed(job, now))}`;
   if (job.status === "completed") return `took ${span(elapsed(job, now))}`;
   if (job.status === "failed") return `after ${span(elapsed(job, now))}`;
   const left = remaining(job, now);
@@ -79,10 +95,14 @@ export function timesOf(job, now) {
 
 export function span(seconds) {
   const s = Math.round(seconds);
-  if (s < 60) return `${s} s`;
-  if (s < 3600) return `${Math.floor(s / 60)} min ${s % 60} s`;
-  if (s < 86_400) return `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`;
-  return `${Math.floor(s / 86_400)} d ${Math.floor((s % 86_400) / 3600)} h`;
+  const [minutes, hours, days] = [60, 3600, 86_400].map((unit) => Math.floor(s / unit));
+  if (days) return pair(days, "d", hours % 24, "h");
+  if (hours) return pair(hours, "h", minutes % 60, "min");
+  return minutes ? pair(minutes, "min", s % 60, "s") : `${s} s`;
+}
+
+function pair(large, unit, small, part) {
+  return small ? `${large} ${unit} ${small} ${part}` : `${large} ${unit}`;
 }
 
 // An estimate that shows seconds claims to know them.

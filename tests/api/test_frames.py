@@ -75,7 +75,6 @@ def test_what_is_no_state_is_told_in_frames_of_its_own() -> None:
     assert blocks(frames.STALE) == [{"event": "stale", "data": "{}"}]
     assert blocks(frames.retry(1234)) == [{"retry": "1234"}]
     assert blocks(frames.live(POSITION)) == [{"event": "live", "id": f"@{POSITION}", "data": "{}"}]
-    assert blocks(frames.live(None)) == [{"event": "live", "data": "{}"}]
     assert position_of(f"@{POSITION}") == POSITION
 
 

@@ -2,12 +2,15 @@ import pytest
 from msgspec import structs
 
 from api import frames
+from api.audience import Audience
 from api.frames import Event
 from api.mailbox import Mailbox, Slot, Slots
 from streams.job import Job
 from streams.state import State, Version, state_of
 
 BYE = frames.BYE
+AUDIENCE = Audience("u", b"hw:{u}")
+WATCH = AUDIENCE.watch("job_1")
 
 
 def event(sequence: int, status: str = "processing", job_id: str = "job_1") -> Event:
@@ -16,11 +19,11 @@ def event(sequence: int, status: str = "processing", job_id: str = "job_1") -> E
 
 
 def slot(known_id: str = "") -> Slot:
-    return Slot(600, known_id)
+    return Slot(WATCH, 600, known_id)
 
 
 def slots(*statuses: str) -> Slots:
-    return Slots(600, statuses)
+    return Slots(AUDIENCE, 600, statuses)
 
 
 def state(status: str) -> State:
@@ -162,7 +165,7 @@ def test_who_hears_nothing_else_for_fifteen_seconds_is_pinged() -> None:
 
 
 def test_a_stream_ends_with_its_time_and_without_a_word() -> None:
-    box = Slot(10, "")
+    box = Slot(WATCH, 10, "")
     box.take()
     for _ in range(9):
         box.tick()
@@ -172,7 +175,7 @@ def test_a_stream_ends_with_its_time_and_without_a_word() -> None:
 
 
 def test_a_token_that_ends_is_told_half_a_minute_before() -> None:
-    box = Slot(40, "", is_token=True)
+    box = Slot(WATCH, 40, "", is_token=True)
     box.take()
     for _ in range(10):
         box.tick()

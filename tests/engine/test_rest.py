@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import jwt
@@ -111,6 +112,16 @@ def test_an_impossible_job_id_is_refused(api: tuple[Stack, Api], user: str, path
     answer = api[1].get(path.format(job_id), user)
     assert answer.status_code == 400
     assert answer.json()["parameter"] == "job_id"
+
+
+@pytest.mark.parametrize("name", ["a/b", "100% %2F", "nb\u00a0sp", "ü☃\u200d", "a b", "a?b#c"])
+def test_a_job_that_the_list_shows_can_be_opened_whatever_its_id(api: tuple[Stack, Api], user: str, name: str) -> None:
+    stack, server = api
+    job_id = f"{user} {name}"
+    stack.put(job_id, user, status="completed")
+    assert server.get(f"/jobs/{quote(job_id, '')}", user).json()["job_id"] == job_id
+    events = server.get(f"/jobs/{quote(job_id, '')}/events", user).text
+    assert "event: done" in events
 
 
 def token(key: str = SECRET, **claims: object) -> Headers:

@@ -1,0 +1,153 @@
+"""A process of the api without its sockets: the steps of api/hub.py, driven by a world."""
+
+from collections.abc import Coroutine
+from typing import Any
+
+from api.audience import Audience, Watch
+from api.frames import position_of
+from api.mailbox import Slot, Slots
+from api.reconcile import Reconciler
+from streams.state import State
+from tests.api.world import USER, Client, World
+
+LONG = 10**9
+
+
+class Process:
+    """One Audience, those who are connected to it, and what is under way to it."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.audiences: dict[bytes, Audience] = {}
+        self.readers: list[Reader] = []
+        self.flying: list[State] = []
+        self.whole = True
+        self._reconciler = Reconciler(world.truth, self._spawn)
+        self._position = 0
+        self._since: int | None = None  # all is heard up to here, and not all behind it
+
+    @property
+    def audience(self) -> Audience:
+        """Return the audience, a new one where nobody watches: what was under way to nobody is not heard."""
+        if not self.audiences:
+            self.audiences[b"hw"] = Audience(USER, b"hw")
+            self.flying.clear()
+        return self.audiences[b"hw"]
+
+    def send(self, message: State) -> None:
+        if self.whole and self.audiences:
+            self.flying.append(message)
+
+    def hear(self, message: State) -> None:
+        self._position = max(self._position, message.position)
+        for audience in self.audiences.values():
+            if watch := audience.hear(message):
+                self._reconciler.settle_soon(watch)
+        self.world.turn()
+
+    def break_feed(self) -> None:
+        """Hear nothing from now on; what is under way is lost."""
+        self._since = min(
+            [self._position if self._since is None else self._since, *(m.position - 1 for m in self.flying)]
+        )
+        self.flying.clear()
+        self.whole = False
+        for reader in self.readers:
+            reader.box.stale()
+
+    def mend_feed(self) -> None:
+        self.whole = True
+        if self._since is not None:
+            self._spawn(self._mend(self._since))
+            self.world.turn()
+
+    def poll(self) -> None:
+        """Read again what is watched while nothing is heard."""
+        self._spawn(self._reconciler.poll(list(self.audiences.values())))
+        self.world.turn()
+
+    def connect(self, client: Client, job_id: str) -> None:
+        watch = self.audience.watch(job_id)
+        slot = Slot(watch, LONG, client.last_event_id)
+        watch.slots.add(slot)
+        reader = self._joined(client, slot)
+        self._spawn(self._open(reader, watch, slot))
+        self.world.turn()
+
+    def connect_all(self, client: Client, statuses: tuple[str, ...]) -> None:
+        slots = Slots(self.audience, LONG, statuses)
+        self.audience.boxes.add(slots)
+        reader = self._joined(client, slots)
+        self._spawn(self._open_all(reader, slots, position_of(client.last_event_id)))
+        self.world.turn()
+
+    def leave(self, reader: "Reader") -> None:
+        if reader not in self.readers:
+            return
+        self.readers.remove(reader)
+        box = reader.box
+        if isinstance(box, Slot):
+            box.watch.audience.leave(box.watch, box)
+        else:
+            box.audience.leave_all(box)
+        self.audience.streams -= 1
+        if not self.audience.streams:
+            self.audiences.clear()
+
+    def _joined(self, client: Client, box: Slot | Slots) -> "Reader":
+        self.audience.streams += 1
+        reader = Reader(self, client, box)
+        self.readers.append(reader)
+        return reader
+
+    async def _open(self, reader: "Reader", watch: Watch, slot: Slot) -> None:
+        shown = watch.event
+        truth = await self.world.truth.of_one(USER, watch.job_id)
+        if reader not in self.readers:
+            return
+        if truth is None:
+            self.leave(reader)  # 404
+            return
+        watch.believe(truth, shown)
+        self._reconciler.settle_soon(watch)
+        assert watch.event
+        reader.is_open = slot.open(watch.event)
+        if not reader.is_open:
+            assert watch.event.state.is_last
+            self.leave(reader)  # 204
+
+    async def _open_all(self, reader: "Reader", slots: Slots, since: int | None) -> None:
+        snapshot = await self.world.truth.of_user(USER, since)
+        if reader in self.readers:
+            self._reconciler.hand_over(snapshot, self.audience, [slots])
+            reader.is_open = True
+
+    async def _mend(self, since: int) -> None:
+        await self._reconciler.mend(list(self.audiences.values()), since)
+        if self.whole:
+            self._since = None
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> object:
+        return self.world.start(work)
+
+
+class Reader:
+    """One connection of a client."""
+
+    def __init__(self, process: Process, client: Client, box: Slot | Slots) -> None:
+        self.process = process
+        self.client = client
+        self.box = box
+        self.is_open = False
+
+    @property
+    def watched(self) -> str | tuple[str, ...]:
+        """The job, or the statuses, that this connection is about."""
+        return self.box.watch.job_id if isinstance(self.box, Slot) else tuple(sorted(self.box._statuses))  # noqa: SLF001
+
+    def read(self) -> None:
+        """Read what waits."""
+        if self.is_open:
+            self.client.hear(self.box.take())
+            if self.box.ended:
+                self.process.leave(self)

@@ -1,0 +1,1 @@
+"""The page and the client in a real browser, against real processes."""

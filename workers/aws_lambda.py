@@ -1,0 +1,80 @@
+"""The relay as an AWS Lambda function, for those who want AWS to run the fleet.
+
+Handler `workers.aws_lambda.handler`; event source: the table's stream, with `ReportBatchItemFailures`. AWS polls, keeps
+the checkpoints and retries; decoding, publishing and parking are the fleet's own. Do not run both at once for long: it
+is harmless, but everything is done twice. After trimmed data, which AWS does not tell, nothing is mended.
+"""
+
+import asyncio
+import os
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import structlog
+from msgspec import json
+
+from streams import dynamodb
+from streams.channel import Channel, Outcome, connect_redis
+from streams.errors import ChannelUnavailable, TableUnavailable
+from streams.feed import epoch_of
+from streams.log import configure_logging
+from streams.parked import Parked, ParkedRecords
+from streams.record import last_sequence
+from streams.settings import Settings, settings_from
+from workers.relay import CHUNK, understand
+
+log = structlog.get_logger()
+
+Event = dict[str, Any]
+
+
+def handler(event: Event, _context: object = None) -> dict[str, list[dict[str, str]]]:
+    """Relay one batch; answers from which record on AWS has to try again, where Redis or the leases table is away."""
+    runner, function = _started()
+    return runner.run(function.relay(event))
+
+
+@cache
+def _started() -> tuple[asyncio.Runner, "Function"]:
+    """Connect once for all batches that this instance of the function will see."""
+    settings = settings_from(os.environ)
+    configure_logging(settings.log_level, settings.log_format)
+    return asyncio.Runner(), Function(settings)
+
+
+class Function:
+    """What one instance of the function keeps between batches."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._channel = Channel(connect_redis(settings.redis_url))
+        self._tables = dynamodb.connect("dynamodb", os.environ, connections=2)
+
+    async def relay(self, event: Event) -> dict[str, list[dict[str, str]]]:
+        """Publish what the batch changed, and park what cannot be."""
+        records = event["Records"]
+        for start in range(0, len(records), CHUNK):
+            chunk = records[start : start + CHUNK]
+            try:
+                await self._relay(chunk[0]["eventSourceARN"], [json.encode(record) for record in chunk])
+            except (ChannelUnavailable, TableUnavailable) as error:
+                # The whole chunk comes again: how much of it Redis took is not known, and to repeat is harmless.
+                log.warning("batch comes again", reason=str(error), records=len(records) - start)
+                return {"batchItemFailures": [{"itemIdentifier": chunk[0]["dynamodb"]["SequenceNumber"]}]}
+        return {"batchItemFailures": []}
+
+    async def _relay(self, arn: str, records: Sequence[bytes]) -> None:
+        understood = understand(records, epoch_of(arn.rpartition("/")[2]))
+        outcomes = await self._channel.publish(understood.changes) if understood.changes else []
+        refused = [n for n, outcome in zip(understood.origins, outcomes, strict=True) if outcome is Outcome.REFUSED]
+        parked = ParkedRecords(self._tables, self._settings.leases_table, arn)
+        for number, reason in [*understood.poison, *((number, "Redis refused the change") for number in refused)]:
+            sequence = last_sequence([records[number]]) or "unknown"
+            log.error("record parked", sequence=sequence, reason=reason)
+            await parked.park(Parked("lambda", sequence, reason, records[number]))
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._channel.close()
+        await self._tables.close()
