@@ -200,4 +200,4 @@ def assert_told(reader: Reader, tab: set[str], job_id: str, newest: State) -> No
 
 
 TestWatching = Watching.TestCase
-TestWatching.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
+TestWatching.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
