@@ -13,6 +13,7 @@ from api.app import create_app
 from api.auth import Authenticate, authenticator
 from api.hub import Hub, Limits
 from api.metrics import HubCollector, show
+from api.processes import listening, run_several
 from api.server import server_for
 from api.truth import Truth
 from streams import dynamodb
@@ -35,7 +36,8 @@ def main() -> None:
         settings = settings_from(os.environ)
         configure_logging(settings.log_level, settings.log_format)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(serve(settings, authenticator(settings)))
+            authenticate = authenticator(settings)
+            runner.run(run_several(settings.processes) if settings.processes > 1 else serve(settings, authenticate))
     except (HeadwayError, BotoCoreError) as error:
         sys.exit(f"api: {error}")
 
@@ -55,7 +57,7 @@ async def serve(settings: Settings, authenticate: Authenticate) -> None:
             app = create_app(settings, authenticate, table, Listing(tables, settings.table), hub)
             server = server_for(app, hub.drain, settings.host, settings.port)
             log.info("api starts", host=settings.host, port=settings.port)
-            await server.serve()
+            await server.serve(listening(settings))
     finally:
         await channel.close()
         await tables.close()

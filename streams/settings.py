@@ -35,6 +35,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     cursor_secret: str | None = None
     dev_user: str | None = None
     cors_origins: tuple[str, ...] = ()
+    processes: int = 1
     streams_per_user: int = 100
     streams_per_process: int = 20_000
     media_dir: str | None = None
@@ -51,6 +52,7 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         "redis_url": _redis_url,
         "port": _port,
         "metrics_port": _port,
+        "processes": _count,
         "streams_per_user": _count,
         "streams_per_process": _count,
         "auth_jwks_url": _http_url,

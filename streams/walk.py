@@ -112,7 +112,11 @@ class Walk:
             limit *= 2
         while not (self.is_whole or self._bound.is_met or self._is(enough)):
             lagging = [strand for strand in self._strands if not strand.is_done and strand.second == self.second]
-            await asyncio.gather(*(self._read_on(strand, limit if enough else None) for strand in lagging))
+            most = limit if enough else None
+            if len(lagging) == 1:
+                await self._read_on(lagging[0], most)
+            else:
+                await asyncio.gather(*(self._read_on(strand, most) for strand in lagging))
             limit *= 4
 
     def _is(self, enough: int | None) -> bool:

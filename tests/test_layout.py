@@ -103,7 +103,7 @@ def test_the_environment_is_read_where_a_process_starts(module: str) -> None:
     assert (
         not reads
         or module.endswith("__main__")
-        or module in {"workers.process", "workers.engines", "workers.aws_lambda"}
+        or module in {"api.processes", "workers.process", "workers.engines", "workers.aws_lambda"}
     )
 
 

@@ -4,6 +4,8 @@ import asyncio
 import signal
 import socket
 import time
+from contextlib import AsyncExitStack
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
@@ -11,6 +13,7 @@ import pytest
 
 from tests.engine.test_streams import percents, put, watching
 from tests.stack import Api, Stack, bearer
+from tests.test_demo import children_of, is_running
 
 ORIGIN = "https://app.example"
 
@@ -48,6 +51,31 @@ async def test_a_stream_ends_with_its_token_and_says_so_before(stack: Stack, use
     async with httpx.AsyncClient(timeout=60) as client, client.stream("GET", f"{api.url}/api/v1/jobs/events", headers=headers) as told:  # fmt: skip
         lines = [line async for line in told.aiter_lines()]
     assert "event: expiring" in lines
+
+
+async def test_several_processes_share_a_port_and_end_together(stack: Stack, user: str) -> None:
+    api = stack.start_api(HEADWAY_PROCESSES="2")
+    stack.start_relay()
+    workers = children_of(api.process.pid)
+    assert len(workers) == 2
+    before = {worker: connections_of(worker) for worker in workers}
+    async with AsyncExitStack() as open_streams:
+        watchers = [await open_streams.enter_async_context(watching(api, "/jobs/events", user)) for _ in range(16)]
+        for watcher in watchers:
+            await watcher.until(lambda told: "live" in [event.event for event in told.events])
+        await put(stack, "job", user, 20, "completed")
+        for watcher in watchers:
+            await watcher.until(lambda told: 100 in percents(told))
+        assert all(connections_of(worker) > before[worker] for worker in workers)
+    api.process.send(signal.SIGTERM)
+    assert await asyncio.to_thread(api.process.wait, 5) == 0
+    assert [worker for worker in workers if is_running(worker)] == []
+
+
+def connections_of(pid: int) -> int:
+    """Return how many sockets a process holds."""
+    held = [str(handle.readlink()) for handle in Path(f"/proc/{pid}/fd").iterdir() if handle.is_symlink()]
+    return sum(name.startswith("socket:") for name in held)
 
 
 async def test_the_head_says_that_nobody_may_store_or_guess(api: tuple[Stack, Api], user: str) -> None:

@@ -43,6 +43,7 @@ def test_every_setting_is_read_from_the_environment() -> None:
         "HEADWAY_AUTH_COOKIE": "__Secure-token",
         "HEADWAY_CURSOR_SECRET": "c" * 32,
         "HEADWAY_CORS_ORIGINS": "https://a.example, http://localhost:5173/ ,",
+        "HEADWAY_PROCESSES": "2",
         "HEADWAY_STREAMS_PER_USER": "7",
         "HEADWAY_STREAMS_PER_PROCESS": "5000",
         "HEADWAY_MEDIA_DIR": "media",
@@ -54,10 +55,10 @@ def test_every_setting_is_read_from_the_environment() -> None:
     settings = settings_from(given | {"PATH": "elsewhere"})
     assert settings.cors_origins == ("https://a.example", "http://localhost:5173")
     assert (settings.port, settings.metrics_port, settings.log_level) == (80, 0, "debug")
-    assert (settings.streams_per_user, settings.streams_per_process) == (7, 5000)
+    assert (settings.processes, settings.streams_per_user, settings.streams_per_process) == (2, 7, 5000)
     as_written = set(given) - {
         "HEADWAY_CORS_ORIGINS", "HEADWAY_PORT", "HEADWAY_METRICS_PORT", "HEADWAY_LOG_LEVEL",
-        "HEADWAY_STREAMS_PER_USER", "HEADWAY_STREAMS_PER_PROCESS",
+        "HEADWAY_PROCESSES", "HEADWAY_STREAMS_PER_USER", "HEADWAY_STREAMS_PER_PROCESS",
     }  # fmt: skip
     for variable in as_written:
         assert getattr(settings, variable.removeprefix("HEADWAY_").lower()) == given[variable]
