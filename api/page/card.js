@@ -14,7 +14,9 @@ export class Card {
   constructor(id) {
     this.element = template.content.firstElementChild.cloneNode(true);
     for (const part of this.element.querySelectorAll("[data-part]")) this.#parts[part.dataset.part] = part;
-    this.#parts.picture.addEventListener("error", () => this.#showPicture(null));
+    const { picture } = this.#parts;
+    picture.addEventListener("error", () => this.#showPicture(null));
+    picture.addEventListener("load", () => picture.classList.toggle("tall", picture.naturalHeight > picture.naturalWidth));
     this.element.dataset.id = id;
     this.#parts.name.href = addressOf({}, id);
   }

@@ -61,8 +61,8 @@ export function scenes(job) {
   const current = Number(/^scene_(\d+)_generating$/.exec(job.stage ?? "")?.[1] ?? 0);
   return Array.from({ length: Math.min(scenesOf(job), 50) }, (_, index) => {
     if (index < done) return "done";
-    if (job.status === "failed") return index === done ? "failed" : "next";
-    return job.status === "processing" && index + 1 === current ? "now" : "next";
+    if (index + 1 !== current) return "next";
+    return { processing: "now", failed: "failed" }[job.status] ?? "next";
   });
 }
 
@@ -76,11 +76,15 @@ export function elapsed(job, now) {
   return Math.max(0, end - job.created_at);
 }
 
-/** Seconds left if it goes on at the pace it had at its last update; null while that says nothing. */
+/** Seconds left if it goes on at its pace so far; null while that says nothing. */
 export function remaining(job, now) {
   if (job.status !== "processing" || job.progress_percent < 5) return null;
-  const pace = Math.max(1, job.updated_at - job.created_at) / job.progress_percent;
-  return pace * 100 - (now - job.created_at);
+  const done = job.progress_percent / 100;
+  const passed = elapsed(job, now);
+  const atLastUpdate = (job.updated_at - job.created_at) / done;
+  // The next scene is not there yet, so the whole takes at least this long; a last tenth is always left to do.
+  const atLeast = passed / Math.min(0.9, done + 1 / scenesOf(job));
+  return Math.max(atLastUpdate, atLeast) - passed;
 }
 
 export function timesOf(job, now) {
@@ -90,7 +94,8 @@ export function timesOf(job, now) {
   const left = remaining(job, now);
   const passed = `${span(elapsed(job, now))} so far`;
   if (left === null) return passed;
-  return left < 10 ? `${passed} · nearly there` : `${passed} · about ${roughly(left)} left`;
+  const isLast = job.progress_percent >= 90 && left < 20;
+  return isLast ? `${passed} · nearly there` : `${passed} · about ${roughly(left)} left`;
 }
 
 export function span(seconds) {
@@ -107,7 +112,7 @@ function pair(large, unit, small, part) {
 
 // An estimate that shows seconds claims to know them.
 function roughly(seconds) {
-  if (seconds < 50) return `${Math.ceil(seconds / 10) * 10} s`;
+  if (seconds <= 50) return `${Math.ceil(seconds / 10) * 10 || 10} s`;
   if (seconds < 3300) return `${Math.round(seconds / 60) || 1} min`;
   return `${Math.round(seconds / 3600) || 1} h`;
 }

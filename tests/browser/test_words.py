@@ -59,7 +59,8 @@ def test_scenes_are_told_apart(page: Page) -> None:
         return " ".join(said(page, "words", "scenes", job(**attributes)))
 
     assert states(scenes_total=4, scenes_completed=1, stage="scene_2_generating") == "done now next next"
-    assert states(scenes_completed=2, status="failed") == "done done failed"
+    assert states(scenes_completed=2, status="failed", stage="scene_3_generating") == "done done failed"
+    assert states(status="failed", stage="script_generating") == "next next next"
     assert states(scenes_completed=2, status="completed") == "done done"
     assert states(scenes_total=10_000).count("next") == 50
 
@@ -71,7 +72,10 @@ def test_scenes_are_told_apart(page: Page) -> None:
         ({"status": "pending"}, 90, "waiting for 1 min 30 s"),
         ({"progress_percent": 50, "updated_at": NOW + 60}, 75, "1 min 15 s so far · about 50 s left"),
         ({"progress_percent": 10, "updated_at": NOW + 60}, 60, "1 min so far · about 9 min left"),
-        ({"progress_percent": 99, "updated_at": NOW + 60}, 500, "8 min 20 s so far · nearly there"),
+        ({"progress_percent": 33, "updated_at": NOW + 2}, 60, "1 min so far · about 40 s left"),
+        ({"progress_percent": 66, "updated_at": NOW + 2}, 6, "6 s so far · about 10 s left"),
+        ({"progress_percent": 99, "updated_at": NOW + 60}, 100, "1 min 40 s so far · nearly there"),
+        ({"progress_percent": 99, "updated_at": NOW + 60}, 500, "8 min 20 s so far · about 1 min left"),
         ({"status": "completed", "completed_at": NOW + 3600}, 9999, "took 1 h"),
         ({"status": "failed", "updated_at": NOW + 90_000}, 99_999, "after 1 d 1 h"),
         ({"created_at": NOW + 60}, 0, "0 s so far"),
