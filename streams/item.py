@@ -5,17 +5,15 @@ Writers are not ours: an optional attribute of the wrong type is left out and na
 
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
-from typing import TypeVar
+from typing import Any
 
 from msgspec import Struct
 
 from streams.errors import ItemRefused
 from streams.job import Job
 
-T = TypeVar("T")
-
 SHOWN = 100  # characters of what was refused
-SHORT = 16  # digits; a number with fewer is not too large, and needs no Decimal
+PLAIN = 15  # digits that are surely below the largest
 LARGEST = 2**53  # beyond it neither JavaScript nor JSON keeps every integer
 
 
@@ -28,7 +26,7 @@ class Attribute(Struct, frozen=True, rename=str.upper, gc=False):
     null: bool | None = None
 
 
-class Item(Struct, frozen=True):
+class Item(Struct, frozen=True, gc=False):
     """The attributes of a table item that Headway reads; unknown ones are skipped while decoding."""
 
     job_id: Attribute | None = None
@@ -57,45 +55,26 @@ def job_from_item(item: Item) -> tuple[Job, list[str]]:
     Raises ItemRefused where an id, the status or one of the first two times is missing or of the wrong type.
     """
     wrong: list[str] = []
-
-    def read(name: str, reader: Callable[[Attribute], T | None]) -> T | None:
+    values: dict[str, Any] = {}
+    for name, field, reader in READERS:
         attribute = getattr(item, name)
         if attribute is None or attribute.null:
-            return None
+            continue
         value = reader(attribute)
         if value is None:
             wrong.append(name)
-        return value
-
-    job = Job(
-        job_id=_required(item, "job_id", read("job_id", _text)),
-        user_id=_required(item, "user_id", read("user_id", _text)),
-        status=_required(item, "status", read("status", _text)),
-        created_at=_required(item, "created_at", read("created_at", _whole)),
-        updated_at=_required(item, "updated_at", read("updated_at", _whole)),
-        stage=read("stage", _text) or None,
-        thumbnail_url=read("thumbnail_url", _text) or None,
-        audio_url=read("audio_url", _text) or None,
-        scenes_completed=max(read("scenes_completed", _whole) or 0, 0),
-        scenes_total=max(read("scenes_total", _whole) or 0, 0) or None,
-        scenes_listed=read("scenes", _length) or 0,
-        scene_video_urls=read("scene_video_urls", _texts) or (),
-        prompt=read("prompt", _text) or None,
-        duration=read("duration", _number) or None,
-        title=read("title", _text) or None,
-        video_url=read("video_url", _text) or None,
-        error_message=read("error_message", _text) or None,
-        completed_at=read("completed_at", _whole) or None,
-    )
-    return job, wrong
+        elif value or name in REQUIRED:  # What is empty is as good as absent; a time may be 0.
+            values[field] = value
+    for name in REQUIRED:
+        _require(item, name, values.get(name))
+    return Job(**values), wrong
 
 
-def _required(item: Item, name: str, value: T | None) -> T:
+def _require(item: Item, name: str, value: object) -> None:
     if value is None or value == "":
         found = getattr(item, name)
         job_id = item.job_id.s if item.job_id else None
         raise ItemRefused(f"item {str(job_id)[:SHOWN]!r}: {name} is {str(found or 'missing')[:SHOWN]}, a job needs one")
-    return value
 
 
 def _text(attribute: Attribute) -> str | None:
@@ -117,12 +96,17 @@ def _whole(attribute: Attribute) -> int | None:
     return None if number is None else int(number // 1)
 
 
+def _count(attribute: Attribute) -> int | None:
+    number = _whole(attribute)
+    return None if number is None else max(number, 0)
+
+
 def _number(attribute: Attribute) -> int | float | None:
     text = attribute.n
     if text is None:
         return None
-    if len(text) < SHORT and text.isascii() and text.isdigit():
-        return int(text)
+    if len(text) <= PLAIN and text.isascii() and text.isdigit():
+        return int(text)  # Nearly every number; Decimal takes ten times as long.
     try:
         number = Decimal(text)
     except InvalidOperation:
@@ -135,3 +119,26 @@ def _number(attribute: Attribute) -> int | float | None:
 def time_of(attribute: Attribute) -> int | None:
     """Read a time as that of a job is read: whole Unix seconds, None where it is no number."""
     return _whole(attribute)
+
+
+REQUIRED = ("job_id", "user_id", "status", "created_at", "updated_at")
+READERS: tuple[tuple[str, str, Callable[[Attribute], object]], ...] = (
+    ("job_id", "job_id", _text),
+    ("user_id", "user_id", _text),
+    ("status", "status", _text),
+    ("created_at", "created_at", _whole),
+    ("updated_at", "updated_at", _whole),
+    ("stage", "stage", _text),
+    ("thumbnail_url", "thumbnail_url", _text),
+    ("audio_url", "audio_url", _text),
+    ("scenes_completed", "scenes_completed", _count),
+    ("scenes_total", "scenes_total", _count),
+    ("scenes", "scenes_listed", _length),
+    ("scene_video_urls", "scene_video_urls", _texts),
+    ("prompt", "prompt", _text),
+    ("duration", "duration", _number),
+    ("title", "title", _text),
+    ("video_url", "video_url", _text),
+    ("error_message", "error_message", _text),
+    ("completed_at", "completed_at", _whole),
+)

@@ -7,7 +7,7 @@ FINAL_STATUSES = frozenset({"completed", "failed"})
 DEFAULT_SCENES = 3  # what the pipelines that name no total make, says the seed's example
 
 
-class Job(Struct, frozen=True, kw_only=True):
+class Job(Struct, frozen=True, kw_only=True, gc=False):
     """A job as its pipeline wrote it; times are Unix seconds, `duration` is seconds of video."""
 
     job_id: str
@@ -40,7 +40,7 @@ class Job(Struct, frozen=True, kw_only=True):
         return min(100 * self.scenes_completed // total, 99)
 
 
-class PublicJob(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class PublicJob(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """The one JSON schema of a job, over REST and SSE alike; empty optional fields are left out."""
 
     job_id: str

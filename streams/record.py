@@ -10,7 +10,7 @@ from streams.job import Job, public
 from streams.state import State, Version, deletion_of, state_of
 
 
-class Images(Struct, frozen=True, rename="pascal"):
+class Images(Struct, frozen=True, rename="pascal", gc=False):
     """The `dynamodb` part of a stream record: the item before and after one write."""
 
     sequence_number: str
@@ -20,21 +20,21 @@ class Images(Struct, frozen=True, rename="pascal"):
     approximate_creation_date_time: float = 0.0
 
 
-class Record(Struct, frozen=True, rename="camel"):
+class Record(Struct, frozen=True, rename="camel", gc=False):
     """One stream record as GetRecords gives it (https://docs.aws.amazon.com/amazondynamodb, API_streams_Record)."""
 
     event_name: str
     dynamodb: Images
 
 
-class Change(Struct, frozen=True):
+class Change(Struct, frozen=True, gc=False):
     """A state that one user's watchers must hear of."""
 
     user_id: str
     state: State
 
 
-class Meaning(Struct, frozen=True):
+class Meaning(Struct, frozen=True, gc=False):
     """What a record asks for: changes to publish, and the attributes that were unreadable in it."""
 
     changes: list[Change]

@@ -11,7 +11,7 @@ from streams.job import FINAL_STATUSES, Job, public_json
 Kind = Literal["update", "done", "deleted"]
 
 
-class Version(Struct, frozen=True, order=True):
+class Version(Struct, frozen=True, order=True, gc=False):
     """Where in the table's history a state stands: the stream's birth in Unix milliseconds, and its sequence number."""
 
     epoch: int
@@ -29,7 +29,7 @@ class Version(Struct, frozen=True, order=True):
         return cls(int(epoch), int(sequence))
 
 
-class State(Struct, frozen=True):
+class State(Struct, frozen=True, gc=False):
     """One job at one moment, whole.
 
     `data` is the public JSON on one line. `version` is None where the state was read from the table,

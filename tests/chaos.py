@@ -10,10 +10,11 @@ import asyncio
 import signal
 import tempfile
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import ExitStack, asynccontextmanager
 from functools import partial
-from itertools import count
+from itertools import count, cycle
 from pathlib import Path
 
 import httpx
@@ -90,6 +91,7 @@ class Load:
         self._names = [f"job {number}" for number in range(jobs)]
         self._numbers = count(1)
         self.heard_until = 0.0  # when the youngest update that was heard had been written
+        self.latencies: deque[float] = deque(maxlen=10_000)  # seconds from the write's begin to its publishing
         self._heard = asyncio.Event()
 
     async def flows_again_after(self, moment: float) -> float:
@@ -112,8 +114,8 @@ class Load:
             tasks.create_task(self._listen())
 
     async def _write(self) -> None:
-        for number in self._numbers:
-            await self.put(self._names[number % len(self._names)], "processing")
+        for name in cycle(self._names):
+            await self.put(name, "processing")
             await asyncio.sleep(EVERY)
 
     async def put(self, name: str, status: str) -> None:
@@ -136,8 +138,10 @@ class Load:
             async for message in subscriber.listen():
                 if message["type"] == "message":
                     text = state_from_message(message["data"]).data.partition(b'"title":"')[2]
+                    written = float(text.partition(b'"')[0])
+                    self.latencies.append(time.monotonic() - written)
+                    self.heard_until = max(self.heard_until, written)
                     self._heard.set()
-                    self.heard_until = max(self.heard_until, float(text.partition(b'"')[0]))
 
     async def finish(self) -> None:
         """Bring every job to its end."""

@@ -5,6 +5,7 @@ at a time, relays what it holds, and hands it back when asked to stop.
 """
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import Callable
@@ -27,10 +28,19 @@ log = structlog.get_logger()
 
 
 class Worker:
-    """One worker; `me` must be new with each process, and `clock` monotonic (seconds)."""
+    """One worker; `me` must be new with each process, and `clock` monotonic (seconds).
+
+    `succeeds` says that the table had another stream before this one.
+    """
 
     def __init__(
-        self, parts: Relay, me: str, clock: Callable[[], float] = time.monotonic, chance: random.Random | None = None
+        self,
+        parts: Relay,
+        me: str,
+        clock: Callable[[], float] = time.monotonic,
+        chance: random.Random | None = None,
+        *,
+        succeeds: bool = False,
     ) -> None:
         self.me = me
         self.holdings: dict[str, Holding] = {}
@@ -38,11 +48,13 @@ class Worker:
         self._parts = parts
         self._clock = clock
         self._chance = chance or random.Random()  # noqa: S311 - no secret
-        self._shards = Shards(parts.feed, parts.leases)
+        self._shards = Shards(parts.feed, parts.leases, succeeds=succeeds)
         self._leases: dict[str, Lease] = {}
         self._sightings = Sightings()
         self._running: dict[str, asyncio.Task[None]] = {}
         self._news = asyncio.Event()
+        self._mending = asyncio.Lock()
+        self._mended_from = -math.inf
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Work until asked to stop, then hand every lease back; raises ShardGone when the stream is no more."""
@@ -137,7 +149,12 @@ class Worker:
         await holding.gap_found.wait()
         while holding.gap_found.is_set():  # Another may be found meanwhile.
             holding.gap_found.clear()
-            await mend(self._parts, stopping)
+            found_at = self._clock()
+            async with self._mending:
+                if self._mended_from <= found_at:  # Else what began since, for another shard, has served this one too.
+                    begun = self._clock()
+                    await mend(self._parts, stopping)
+                    self._mended_from = begun
         await hold(lambda: holding.finish(done=holding.checkpoint.done, gap=False), stopping)
 
     def _forget(self, holding: Holding) -> None:

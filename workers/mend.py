@@ -31,14 +31,14 @@ ASK_AGAIN = 1.0  # seconds between two looks at whether the fleet is caught up
 BATCH = 100  # jobs read from the table in one call
 
 
-async def mend(parts: Relay, stopping: asyncio.Event) -> None:
+async def mend(parts: Relay, stopping: asyncio.Event, settle: float = SETTLE) -> None:
     """Publish what was lost; raises Stopped when asked to stop before it is done."""
     await until_caught_up(parts.leases, stopping)
     suspects = await hold(partial(find_suspects, parts), stopping)
     log.warning("mending a gap", suspects=len(suspects))
     mended = 0
     for start in range(0, len(suspects), BATCH):
-        mended += await mend_some(parts, suspects[start : start + BATCH], stopping)
+        mended += await mend_some(parts, suspects[start : start + BATCH], stopping, settle)
     log.warning("gap mended", jobs=mended)
 
 
@@ -66,11 +66,11 @@ def is_suspect(job: Job, stored: State | None) -> bool:
     return stored.data != state_of(job).data
 
 
-async def mend_some(parts: Relay, suspects: list[tuple[str, str]], stopping: asyncio.Event) -> int:
+async def mend_some(parts: Relay, suspects: list[tuple[str, str]], stopping: asyncio.Event, settle: float) -> int:
     """Publish those whose lost state is really lost; return how many were published."""
     before = await hold(partial(stored_states, parts.channel, suspects), stopping)
     jobs = await hold(partial(parts.table.get_many, [job_id for _, job_id in suspects]), stopping)
-    await wait(stopping, SETTLE)
+    await wait(stopping, settle)
     await until_caught_up(parts.leases, stopping)
     after = await hold(partial(stored_states, parts.channel, suspects), stopping)
     changes = [

@@ -13,7 +13,7 @@ from workers.relay import Relay
 
 async def parked(settings: Settings, *, replay: bool) -> None:
     """Print one line for each parked record; with `replay` publish what is readable now, and forget it."""
-    async with relay_parts(settings) as connect:
+    async with relay_parts(settings) as (connect, _):
         parts = await connect()
         count = 0
         async for record in parts.parked.all():

@@ -24,14 +24,14 @@ from streams.schema import check_jobs_table
 from streams.settings import Settings
 from streams.table import Table
 from workers import metrics
-from workers.fleet import Worker
-from workers.patience import Stopped, hold
+from workers.follow import Followers
+from workers.patience import Stopped
 from workers.relay import Relay
 
 log = structlog.get_logger()
 
-POLLING_THREADS = 16  # calls of GetRecords under way at once, whatever the number of shards; the others wait their turn
-TABLE_THREADS = 8  # threads of their own for the leases, so that no page of records delays a renewal
+POLLS = 16  # calls of GetRecords under way at once, whatever the number of shards; the others wait their turn
+TABLE_CALLS = 8  # connections of their own for the leases, so that no page of records delays a renewal
 LOOKED_WITHIN = 5.0  # seconds; a worker that cannot look at the leases is not ready
 
 
@@ -49,27 +49,25 @@ def run_until_stopped(work: Callable[[asyncio.Event], Awaitable[None]]) -> None:
 
 async def run_relay(settings: Settings, stopping: asyncio.Event) -> None:
     """Relay until asked to stop; raises TableUnfit where the jobs table cannot be followed."""
-    async with relay_parts(settings) as connect:
+    me = f"{socket.gethostname()}-{uuid4().hex[:8]}"
+    structlog.contextvars.bind_contextvars(worker=me)
+    async with relay_parts(settings) as (connect, channel):
+        followers = Followers(connect, me)
+        server = metrics.serve(settings.host, settings.metrics_port, readiness(followers, channel))
         try:
-            parts = await hold(connect, stopping)
+            await followers.run(stopping)
         except Stopped:
             return
-        me = f"{socket.gethostname()}-{uuid4().hex[:8]}"
-        structlog.contextvars.bind_contextvars(worker=me)
-        worker = Worker(parts, me)
-        server = metrics.serve(settings.host, settings.metrics_port, readiness(worker, parts.channel))
-        try:
-            await worker.run(stopping)
         finally:
             await asyncio.to_thread(server.shutdown)
             server.server_close()
 
 
 @asynccontextmanager
-async def relay_parts(settings: Settings) -> AsyncIterator[Callable[[], Awaitable[Relay]]]:
-    """Give what asks the table for its stream and makes the parts that follow it; close all at the end."""
-    tables = dynamodb.connect("dynamodb", os.environ, TABLE_THREADS)
-    streams = dynamodb.connect("dynamodbstreams", os.environ, POLLING_THREADS)
+async def relay_parts(settings: Settings) -> AsyncIterator[tuple[Callable[[], Awaitable[Relay]], Channel]]:
+    """Give what asks the table for its stream and makes the parts that follow it, and the channel; close all at the end."""
+    tables = dynamodb.connect("dynamodb", os.environ, TABLE_CALLS)
+    streams = dynamodb.connect("dynamodbstreams", os.environ, POLLS)
     channel = Channel(connect_redis(settings.redis_url))
 
     async def connect() -> Relay:
@@ -79,7 +77,7 @@ async def relay_parts(settings: Settings) -> AsyncIterator[Callable[[], Awaitabl
         return Relay(feed, channel, leases, parked, Table(tables, settings.table), await feed.epoch())
 
     try:
-        yield connect
+        yield connect, channel
     finally:
         await channel.close()
         await tables.close()
@@ -100,12 +98,12 @@ async def stream_of(tables: DynamoDB, name: str) -> str:
         raise
 
 
-def readiness(worker: Worker, channel: Channel) -> Callable[[], str | None]:
-    """Return a check, for any thread, that says what this worker lacks to relay or to stand by; None for nothing."""
+def readiness(followers: Followers, channel: Channel) -> Callable[[], str | None]:
+    """Return a check, for any thread, that says what this process lacks to relay or to stand by; None for nothing."""
     loop = asyncio.get_running_loop()
 
     def lacking() -> str | None:
-        if not worker.has_looked_within(LOOKED_WITHIN):
+        if not followers.have_looked_within(LOOKED_WITHIN):
             return "the leases table does not answer"
         try:
             asyncio.run_coroutine_threadsafe(channel.ping(), loop).result(timeout=3)

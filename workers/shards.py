@@ -21,9 +21,10 @@ ASK_CHILDREN = 5  # times that a shard's children are asked for when it is done;
 class Shards:
     """The shards of the stream as far as they were ever seen."""
 
-    def __init__(self, feed: Feed, leases: Leases) -> None:
+    def __init__(self, feed: Feed, leases: Leases, *, succeeds: bool) -> None:
         self._feed = feed
         self._leases = leases
+        self._succeeds = succeeds
         self._shards: dict[str, Shard] = {}
         self._gone: set[str] = set()
         self._asked: dict[str, int] = {}
@@ -38,7 +39,8 @@ class Shards:
         """Return where a shard is to be read on, with the gap marked where something may have been trimmed unread.
 
         That is so where its lease, or its parents' while it has none, was left alone for most of a day; and on a
-        stream that was followed before, where a parent is gone without ever having had a lease.
+        stream that was followed before, where a parent is gone without ever having had a lease. Nobody knows what
+        changed between two streams of the table.
         """
         now = time.time()
         if offer.lease:
@@ -46,7 +48,7 @@ class Shards:
         shard = self._shards.get(offer.shard_id)
         parents = shard.parents if shard else []
         lost = any(leases[parent].is_stale(now) if parent in leases else parent in self._gone for parent in parents)
-        return Checkpoint(gap=bool(leases) and lost)
+        return Checkpoint(gap=lost if leases else self._succeeds)
 
     def is_whole(self, leases: dict[str, Lease]) -> bool:
         """Say whether every parent is known, or known to be gone."""

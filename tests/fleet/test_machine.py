@@ -128,10 +128,14 @@ class Fleet(RuleBasedStateMachine):
         self.world.trim(begun[int(which * len(begun))], records)
 
     def _trimmable(self) -> list[str]:
-        """A stream trims its oldest shards first; what was never read past its beginning, see let_a_day_pass."""
-        shards, leases = self.world.stream.shards, self.world.leases
-        oldest = [name for name in sorted(shards) if not set(shards[name].parents) & shards.keys()]
-        return [name for name in oldest if name in leases and leases[name].checkpoint.sequence is not None]
+        """What was never read past its beginning is another matter, see let_a_day_pass."""
+        leases = self.world.leases
+        return [name for name in self._oldest() if name in leases and leases[name].checkpoint.sequence is not None]
+
+    def _oldest(self) -> list[str]:
+        """A stream trims its oldest shards first."""
+        shards = self.world.stream.shards
+        return [name for name in sorted(shards) if not set(shards[name].parents) & shards.keys()]
 
     @precondition(lambda self: not self.world.desks and self.world.leases)
     @rule(which=chance, records=st.integers(0, 20))
@@ -139,11 +143,10 @@ class Fleet(RuleBasedStateMachine):
         """A fleet that was away for a day finds shards trimmed that it never began."""
         leases = self.world.leases
         self.world.leases = {name: replace(lease, written_at=0) for name, lease in leases.items()}
-        shards = [
-            shard for shard in self.world.stream.shards.values() if leases.keys() & {shard.shard_id, *shard.parents}
-        ]
-        if shards:
-            self.world.trim(shards[int(which * len(shards))].shard_id, records)
+        shards = self.world.stream.shards
+        known = [name for name in self._oldest() if leases.keys() & {name, *shards[name].parents}]
+        if known:
+            self.world.trim(known[int(which * len(known))], records)
 
     @rule(faults=st.sampled_from([0.0, 0.1, 0.5]))
     def break_stream(self, faults: float) -> None:

@@ -141,6 +141,11 @@ class World:
             assert begun <= taken.at + grace, f"{desk.me} publishes of {write.shard_id}, lost at {taken.at}"
         write.published = True
 
+    async def published(self, job_id: str) -> None:
+        """Return when all that was written to a job was published."""
+        while not all(write.published for write in self.writes[job_id]):  # noqa: ASYNC110 - any worker may do it
+            await asyncio.sleep(0.01)
+
     @property
     def table_is_well(self) -> bool:
         return not self.table_faults and self.loop.time() > self._table_was_ill_at + 10
@@ -181,7 +186,7 @@ class World:
 class Desk:
     """Where one worker does its I/O."""
 
-    def __init__(self, world: World, me: str) -> None:
+    def __init__(self, world: World, me: str, feed: Feed | None = None) -> None:
         self.world = world
         self.me = me
         self.rate = 1 + world.chance.uniform(-DRIFT, DRIFT)
@@ -191,15 +196,15 @@ class Desk:
         self.paused_until = -1.0
         self.stopping = asyncio.Event()
         chance = random.Random(world.chance.random())  # noqa: S311 - chance of a test
-        self.worker = Worker(self._parts(), me, self.clock, chance)
+        self.worker = Worker(self._parts(feed), me, self.clock, chance)
         self.task = asyncio.ensure_future(self.worker.run(self.stopping))
         world.desks.append(self)
 
     def clock(self) -> float:
         return self.offset + self.rate * self.world.loop.time()
 
-    def _parts(self) -> Relay:
-        feed = Feed(cast("DynamoDB", FakeStreams(self)), "arn")
+    def _parts(self, feed: Feed | None) -> Relay:
+        feed = feed or Feed(cast("DynamoDB", FakeStreams(self)), "arn")
         return Relay(feed, FakeChannel(self), FakeLeases(self), FakeParked(self), cast("Table", FakeTable(self)), EPOCH)
 
     async def do(self, effect: Callable[[], T], faults: float, failure: Exception, *, late: bool = False) -> T:

@@ -1,0 +1,296 @@
+"""The parts of the relay fleet on real engines: leases, parked records, mending, metrics, the Lambda function."""
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+from msgspec import json
+from msgspec.structs import replace
+
+from streams import dynamodb
+from streams.channel import Channel, Outcome, connect_redis
+from streams.dynamodb import DynamoDB
+from streams.job import Job
+from streams.lease import Checkpoint, Lease
+from streams.leases import Leases
+from streams.parked import Parked, ParkedRecords
+from streams.record import Change
+from streams.settings import settings_from
+from streams.state import Version, state_of
+from streams.table import Table
+from tests.fleet.fake_stream import record_of
+from tests.stack import Stack, typed
+from workers.aws_lambda import Function
+from workers.engines import free_port
+from workers.mend import mend
+from workers.relay import Relay
+
+ARN = "arn:aws:dynamodb:eu-central-1:123456789012:table/jobs/stream/2026-11-23T02:52:23.167"
+
+
+@pytest.fixture(autouse=True)
+def _environment(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """botocore finds credentials where it always does."""
+    for name, value in stack.environment.items():
+        monkeypatch.setenv(name, value)
+
+
+@asynccontextmanager
+async def tables(stack: Stack) -> AsyncIterator[DynamoDB]:
+    connected = dynamodb.connect("dynamodb", stack.aws, 4)
+    try:
+        yield connected
+    finally:
+        await connected.close()
+
+
+@asynccontextmanager
+async def channel(stack: Stack) -> AsyncIterator[Channel]:
+    connected = Channel(connect_redis(f"redis://127.0.0.1:{stack.redis_port}/0"))
+    try:
+        yield connected
+    finally:
+        await connected.close()
+
+
+async def test_only_who_knows_owner_and_counter_can_write_a_lease(stack: Stack) -> None:
+    async with tables(stack) as connected:
+        leases = Leases(connected, stack.leases, "stream")
+        first = Lease("shard", "a", 1, Checkpoint("7", gap=True), caught_up=True)
+        assert await leases.swap(None, first)
+        assert not await leases.swap(None, Lease("shard", "b", 1))
+        assert not await leases.swap(replace(first, counter=0), Lease("shard", "b", 1))
+        assert not await leases.swap(replace(first, owner="c"), Lease("shard", "b", 2))
+        free = Lease("shard", None, 2, Checkpoint("8", done=True))
+        assert await leases.swap(first, free)
+        assert not await leases.swap(replace(free, owner="a"), Lease("shard", "a", 3))
+        now = await leases.get("shard")
+        assert now
+        assert replace(now, written_at=0) == free
+        assert abs(now.written_at - time.time()) < 60
+        assert await leases.swap(now, Lease("shard", "b", 3))
+
+
+async def test_all_leases_of_a_stream_are_read_and_no_others(stack: Stack) -> None:
+    async with tables(stack) as connected:
+        leases = Leases(connected, stack.leases, "stream")
+        for number in range(5):
+            assert await leases.swap(None, Lease(f"shard {number}", "a", 1))
+        await Leases(connected, stack.leases, "another stream").swap(None, Lease("shard 9", "a", 1))
+        await ParkedRecords(connected, stack.leases, "stream").park(Parked("shard 1", "5", "reason", b"{}"))
+        read = await leases.load()
+        assert sorted(read) == [f"shard {number}" for number in range(5)]
+        await leases.forget(replace(read["shard 0"], counter=7))
+        await leases.forget(read["shard 1"])
+        assert sorted(await leases.load()) == ["shard 0", "shard 2", "shard 3", "shard 4"]
+
+
+async def test_parked_records_are_kept_whole_until_removed(stack: Stack) -> None:
+    async with tables(stack) as connected:
+        parked = ParkedRecords(connected, stack.leases, "stream")
+        large = Parked("shard", "1", "too large to keep", os.urandom(500_000))
+        small = Parked("shard", "2", "no status", b'{"some": "record"}')
+        for record in (large, small, small):
+            await parked.park(record)
+        kept = [record async for record in parked.all()]
+        assert [replace(record, at=0) for record in kept] == [replace(large, raw=b""), small]
+        await parked.remove(kept[0])
+        assert [record.sequence async for record in parked.all()] == ["2"]
+
+
+def workers(stack: Stack, *arguments: str) -> str:
+    """Run a command of the workers to its end, and return what it printed."""
+    command = [sys.executable, "-m", "workers", *arguments]
+    environment = os.environ | stack.environment
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=30).stdout
+
+
+async def test_poison_is_parked_and_the_rest_flows_on_and_can_be_replayed(stack: Stack, user: str) -> None:
+    stack.start_relay()
+    poison = typed({"job_id": "poison", "user_id": user, "updated_at": 1})
+    await asyncio.to_thread(stack.client.put_item, TableName=stack.table, Item=poison)
+    await asyncio.to_thread(stack.put, "job", user)
+    async with channel(stack) as connected:
+        await until_stored(connected, user, "job")
+        printed = await asyncio.to_thread(workers, stack, "parked")
+        assert "'poison': status is missing" in printed
+        assert "1 parked record(s)" in printed
+        assert "stays parked" in await asyncio.to_thread(workers, stack, "parked", "--replay")
+        await park_readable(stack, user)
+        assert "replayed: published" in await asyncio.to_thread(workers, stack, "parked", "--replay")
+        await until_stored(connected, user, "readable")
+    assert "1 parked record(s)" in await asyncio.to_thread(workers, stack, "parked")
+
+
+async def park_readable(stack: Stack, user: str) -> None:
+    """Park a record that the code of today can read."""
+    job = typed({"job_id": "readable", "user_id": user, "status": "pending", "created_at": 1, "updated_at": 1})
+    arn = stack.client.describe_table(TableName=stack.table)["Table"]["LatestStreamArn"]
+    async with tables(stack) as connected:
+        record = Parked("shard", "7", "could not be read", json.encode(record_of("7", None, job)))
+        await ParkedRecords(connected, stack.leases, arn).park(record)
+
+
+async def until_stored(connected: Channel, user: str, job_id: str, seconds: float = 20) -> None:
+    async with asyncio.timeout(seconds):
+        while not await connected.latest([(user, job_id)]):  # noqa: ASYNC110 - another process stores it
+            await asyncio.sleep(0.05)
+
+
+async def test_what_was_lost_is_told_from_the_table_and_nothing_else_is(stack: Stack, user: str) -> None:
+    def job(job_id: str, done: int, status: str = "processing") -> Job:
+        return Job(
+            job_id=job_id, user_id=user, status=status, created_at=1, updated_at=int(time.time()), scenes_completed=done
+        )
+
+    async with tables(stack) as connected, channel(stack) as redis:
+        for job_id, status in (("ended", "completed"), ("moved", "processing"), ("new", "pending"), ("same", "failed")):
+            await asyncio.to_thread(stack.put, job_id, user, status=status, scenes_completed=2)
+        stored = await Table(connected, stack.table).get("same")
+        assert stored
+        shown = [job("ended", 1), job("moved", 1), stored]
+        await redis.publish([Change(user, state_of(job, Version(5, 100))) for job in shown])
+        leases = Leases(connected, stack.leases, "stream")
+        unused: Any = None
+        parts = Relay(unused, redis, leases, unused, Table(connected, stack.table), 5)
+        await mend(parts, asyncio.Event(), settle=0.1)
+        latest = {state.job_id: state for state in await redis.latest([(user, name) for name in ALL])}
+        assert {name: str(state.version) for name, state in latest.items()} == {
+            "ended": "5-101", "moved": "5-101", "new": "5-0", "same": "5-100",
+        }  # fmt: skip
+        assert latest["ended"].kind == "done"
+        assert await redis.publish([Change(user, state_of(job("new", 3), Version(5, 1)))]) == [Outcome.PUBLISHED]
+
+
+ALL = ("ended", "moved", "new", "same")
+
+
+def test_the_relay_tells_how_it_is(stack: Stack, user: str) -> None:
+    port = free_port()
+    stack.start("relay", "workers", "relay", HEADWAY_METRICS_PORT=str(port)).until_listening(port)
+    url = f"http://127.0.0.1:{port}"
+    stack.put("job", user)
+    wait_for(lambda: 'headway_changes_total{outcome="published"} 1.0' in httpx.get(f"{url}/metrics").text)
+    told = httpx.get(f"{url}/metrics").text
+    for name in (
+        "headway_records_read_total 1.0",
+        "headway_records_unchanged_total 0.0",
+        "headway_records_parked_total 0.0",
+        'headway_changes_total{outcome="older"} 0.0',
+        "headway_leases_held 1.0",
+        "headway_polls_total ",
+        "headway_lag_seconds{shard=",
+    ):
+        assert name in told
+    assert httpx.get(f"{url}/health/live").status_code == 200
+    assert httpx.get(f"{url}/health/ready").text == "ready\n"
+    stack.redis.stop()
+    wait_for(lambda: httpx.get(f"{url}/health/ready").status_code == 503)
+    assert httpx.get(f"{url}/health/ready").text == "Redis does not answer\n"
+    stack.put("job", user, status="completed")
+    wait_for(lambda: 'headway_errors_total{kind="ChannelUnavailable"}' in httpx.get(f"{url}/metrics").text)
+    stack.start_redis()
+    wait_for(lambda: httpx.get(f"{url}/health/ready").status_code == 200)
+
+
+def test_a_second_relay_stands_by_and_is_ready(stack: Stack) -> None:
+    ports = [free_port(), free_port()]
+    for port in ports:
+        stack.start("relay", "workers", "relay", HEADWAY_METRICS_PORT=str(port)).until_listening(port)
+    for port in ports:
+        wait_for(lambda port=port: httpx.get(f"http://127.0.0.1:{port}/health/ready").status_code == 200)
+    urls = [f"http://127.0.0.1:{port}/metrics" for port in ports]
+    wait_for(lambda: sum("headway_leases_held 1.0" in httpx.get(url).text for url in urls) == 1)
+
+
+def wait_for(condition: Any, seconds: float = 20) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def lambda_event(user: str, *images: dict[str, Any]) -> dict[str, Any]:
+    """Return an event as AWS gives it to a function that a table's stream triggers."""
+    return {
+        "Records": [
+            {
+                "eventID": f"c4ca4238a0b923820dcc509a6f75849{number}",
+                "eventName": "INSERT",
+                "eventVersion": "1.1",
+                "eventSource": "aws:dynamodb",
+                "awsRegion": "eu-central-1",
+                "dynamodb": {
+                    "ApproximateCreationDateTime": 1795402343,
+                    "Keys": {"job_id": {"S": f"job {number}"}},
+                    "NewImage": typed({"job_id": f"job {number}", "user_id": user}) | image,
+                    "SequenceNumber": f"442158450000000001745043909{number}",
+                    "SizeBytes": 26,
+                    "StreamViewType": "NEW_AND_OLD_IMAGES",
+                },
+                "eventSourceARN": ARN,
+            }
+            for number, image in enumerate(images)
+        ]
+    }
+
+
+JOB = typed({"status": "processing", "created_at": 1, "updated_at": 2})
+
+
+@pytest.fixture
+def function(stack: Stack) -> Function:
+    return Function(settings_from(stack.environment))
+
+
+async def test_the_lambda_function_publishes_and_parks_as_the_fleet_does(
+    stack: Stack, function: Function, user: str
+) -> None:
+    event = lambda_event(user, JOB, {"metadata": {"B": "AAEC"}}, JOB)
+    assert await function.relay(event) == {"batchItemFailures": []}
+    async with channel(stack) as redis, tables(stack) as connected:
+        [first, third] = await redis.latest([(user, f"job {number}") for number in range(3)])
+        assert str(first.version) == "1795402343167-4421584500000000017450439090"
+        assert third.job_id == "job 2"
+        parked = [record async for record in ParkedRecords(connected, stack.leases, ARN).all()]
+        assert [record.sequence for record in parked] == ["4421584500000000017450439091"]
+    await function.close()
+
+
+async def test_the_lambda_function_asks_for_the_rest_again_while_redis_is_away(
+    stack: Stack, function: Function, user: str
+) -> None:
+    stack.redis.stop()
+    event = lambda_event(user, JOB, JOB)
+    answer = await function.relay(event)
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "4421584500000000017450439090"}]}
+    await asyncio.to_thread(stack.start_redis)
+    assert await function.relay(event) == {"batchItemFailures": []}
+    assert await function.relay({"Records": []}) == {"batchItemFailures": []}
+    await function.close()
+
+
+async def test_a_stream_that_takes_the_place_of_another_is_followed_and_what_fell_between_is_told(
+    stack: Stack, user: str
+) -> None:
+    def switch(on: bool) -> None:
+        view = {"StreamViewType": "NEW_AND_OLD_IMAGES"} if on else {}
+        stack.client.update_table(TableName=stack.table, StreamSpecification={"StreamEnabled": on, **view})
+
+    stack.start_relay()
+    await asyncio.to_thread(stack.put, "before", user)
+    async with channel(stack) as redis:
+        await until_stored(redis, user, "before")
+        await asyncio.to_thread(switch, False)
+        await asyncio.to_thread(stack.put, "between", user)
+        await asyncio.to_thread(switch, True)
+        await asyncio.to_thread(stack.put, "after", user)
+        await until_stored(redis, user, "after", 40)
+        await until_stored(redis, user, "between", 40)
