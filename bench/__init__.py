@@ -1,1 +1,1 @@
-"""Measurements, each a module with `run()` that returns a Report or several; `make bench` prints them all."""
+"""Measurements, each a module with `run()` that gives a Report, or several one by one; `make bench` prints them all."""

@@ -7,6 +7,7 @@ import signal
 import sys
 
 import bench
+from bench.report import Report
 
 OURS = {"naive", "report", "__main__"}
 
@@ -22,8 +23,9 @@ def main() -> None:
     for name in names or known:
         if name not in known:
             parser.error(f"{name} is not measured here; {', '.join(known)} are")
-        reports = importlib.import_module(f"bench.{name}").run()
-        print(*reports if isinstance(reports, list) else [reports], sep="", flush=True)
+        found = importlib.import_module(f"bench.{name}").run()
+        for report in [found] if isinstance(found, Report) else found:
+            print(report, flush=True)
 
 
 def _is_measurement(name: str) -> bool:

@@ -8,10 +8,9 @@ them from Redis. What the relay costs is not measured here.
 """
 
 import asyncio
-import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
@@ -46,32 +45,37 @@ EASY = ("Headway", "textbook hub", "floor", "nchan")  # Channels searches all it
 Rounds = dict[str, list[Window]]
 
 
-def run() -> list[Report]:
-    """Measure all of it."""
+def run() -> Iterator[Report]:
+    """Measure all of it; each part is told when it is done."""
     allow_many_files()
     started = time.monotonic()
-    with tempfile.TemporaryDirectory() as name, ExitStack() as stopping:
-        directory = Path(name)
-        directory.chmod(0o755)  # nginx' workers are another user
-        port = free_port()
-        stopping.callback(start_ministack(port, directory).stop)
-        stack = Stack(local_aws(port), directory, stopping)
-        stack.start_redis()
-        reports = uvloop.run(_measure(stack, stopping))
-    return [*reports, _remarks(time.monotonic() - started)]
+    with (
+        tempfile.TemporaryDirectory() as name,
+        ExitStack() as stopping,
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
+        servers = runner.run(_start_all(_engines(Path(name), stopping), stopping))
+        for measurement in (_memory, _busy, _quick, _crowd):
+            yield runner.run(measurement(servers))
+    yield _remarks(time.monotonic() - started)
 
 
-async def _measure(stack: Stack, stopping: ExitStack) -> list[Report]:
+def _engines(directory: Path, stopping: ExitStack) -> Stack:
+    directory.chmod(0o755)  # nginx' workers are another user
+    port = free_port()
+    stopping.callback(start_ministack(port, directory).stop)
+    stack = Stack(local_aws(port), directory, stopping)
+    stack.start_redis()
+    return stack
+
+
+async def _start_all(stack: Stack, stopping: ExitStack) -> list[Server]:
     channel = Channel(connect_redis(stack.environment["HEADWAY_REDIS_URL"]))
     await fill_table(stack, channel, "headway", [*JOBS, CROWD])
     servers = _start(stack, channel)
     for server in servers:
         stopping.callback(server.stop)
-    reports = []
-    for measurement in (_memory, _busy, _quick, _crowd):
-        reports.append(await measurement(servers))
-        print(reports[-1], file=sys.stderr, flush=True)  # so that a later failure costs only its own part
-    return reports
+    return servers
 
 
 def _start(stack: Stack, channel: Channel) -> list[Server]:
@@ -173,7 +177,7 @@ async def _crowd(servers: Sequence[Server]) -> Report:
     servers = _asked_of(servers, *EASY)
     await _keep(servers, 0)
     await asyncio.gather(*(server.open([CROWD] * WATCHERS) for server in servers))
-    ready = [server for server in servers if await warm_up(server, [CROWD], WATCHERS)]
+    ready = await _ready(servers, [CROWD], WATCHERS)
     rounds = await _rounds(ready, lambda server: crowd(server, WATCHERS, CROWD_EVENTS))
     return Report(
         f"Hub: one job, {WATCHERS:,} watchers",
@@ -185,7 +189,14 @@ async def _crowd(servers: Sequence[Server]) -> Report:
 
 async def _alternate(servers: Sequence[Server], number: int, window: Callable[[Server], Awaitable[Window]]) -> Rounds:
     await _keep(servers, number)
-    return await _rounds([server for server in servers if await warm_up(server, JOBS[:number])], window)
+    return await _rounds(await _ready(servers, JOBS[:number]), window)
+
+
+async def _ready(servers: Sequence[Server], names: Sequence[str], each: int = 1) -> list[Server]:
+    ready = [server for server in servers if await warm_up(server, names, each)]
+    if servers[0] not in ready:
+        raise TimeoutError("there is nothing to compare with: Headway itself does not deliver")
+    return ready
 
 
 async def _keep(servers: Sequence[Server], number: int) -> None:

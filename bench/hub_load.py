@@ -20,9 +20,9 @@ from msgspec import Struct
 
 STAMP = b'"prompt":"@'  # then DIGITS of time.monotonic_ns(), which all processes of a machine share
 DIGITS = 19
-LOOK_EVERY = 0.002
+LOOK_EVERY = 0.002  # seconds
 AT_ONCE = 64  # streams being opened; fewer than any server's backlog
-OPEN_WITHIN = 120.0
+OPEN_WITHIN = 300.0
 PER_ADDRESS = 4000  # streams from one loopback address; Linux has 28,000 ports for each
 BIND_ADDRESS_NO_PORT = 24  # of Linux: the port is chosen when connecting, per destination
 
@@ -78,7 +78,12 @@ class Stream(asyncio.Protocol):
         """Be open, or count."""
         if self.open is None:
             self.tally.take(data)
-        elif data.startswith(b"HTTP/1.1 200"):
+        elif not self.open.done():
+            self._take_head(data)
+
+    def _take_head(self, data: bytes) -> None:
+        assert self.open  # noqa: S101 - that is what a head is for
+        if data.startswith(b"HTTP/1.1 200"):
             self.open.set_result(None)
             self.open = None
         else:
