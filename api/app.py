@@ -13,7 +13,7 @@ from api.docs import docs_handlers
 from api.events import all_events, job_events
 from api.health import live, metrics, ready
 from api.hub import Hub
-from api.jobs import get_job, list_jobs
+from api.jobs import job_handlers
 from api.pages import page_handlers
 from api.problems import HANDLERS
 from streams.listing import Listing
@@ -35,15 +35,13 @@ def create_app(settings: Settings, authenticate: Authenticate, table: Table, lis
 
     jobs = Router(
         "/api/v1",
-        route_handlers=[list_jobs, all_events, get_job, job_events],
+        route_handlers=[*job_handlers(table, listing, cursors_for(settings)), all_events, job_events],
         dependencies={"caller": Provide(caller), "user_id": Provide(user_id)},
     )
     return Litestar(
         [jobs, live, ready, metrics, *docs_handlers(settings), *page_handlers(settings.media_dir)],
         dependencies={
             "table": given(table),
-            "listing": given(listing),
-            "cursors": given(cursors_for(settings)),
             "hub": given(hub),
         },
         exception_handlers=HANDLERS,

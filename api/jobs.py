@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from litestar import Request, Response, get
+from litestar.handlers import HTTPRouteHandler
 from msgspec import json
 
 from api.cursor import Cursors
@@ -22,31 +23,35 @@ AnyRequest = Request[Any, Any, Any]
 _encode = json.Encoder().encode
 
 
-@get("/jobs")
-async def list_jobs(request: AnyRequest, user_id: str, listing: Listing, cursors: Cursors) -> Response[bytes]:
-    """List the caller's jobs."""
-    query = request.scope["query_string"]
-    asked = asked_from(query, user_id)
-    number, place = asked.page or 1, None
-    if asked.cursor:
-        number, place = cursors.read(asked.cursor, asked.selection, asked.order)
-    skip = 0 if place else (number - 1) * asked.page_size
-    try:
-        page = await listing.page(asked.selection, asked.order, asked.page_size, skip, place)
-    except ListTooLong as error:
-        raise _too_long(asked, error) from error
-    after = cursors.write(asked.selection, asked.order, number + 1, page.next) if page.next else None
-    headers = {"Link": f'<{_address(request, query, after)}>; rel="next"'} if after else {}
-    return _answer(request, _encode(_public(page, number, asked.page_size, after)), headers)
+def job_handlers(table: Table, listing: Listing, cursors: Cursors) -> list[HTTPRouteHandler]:
+    """Return the endpoints of these; handed over here, not by Litestar, which runs a task per dependency and request."""
 
+    @get("/jobs")
+    async def list_jobs(request: AnyRequest, user_id: str) -> Response[bytes]:
+        """List the caller's jobs."""
+        query = request.scope["query_string"]
+        asked = asked_from(query, user_id)
+        number, place = asked.page or 1, None
+        if asked.cursor:
+            number, place = cursors.read(asked.cursor, asked.selection, asked.order)
+        skip = 0 if place else (number - 1) * asked.page_size
+        try:
+            page = await listing.page(asked.selection, asked.order, asked.page_size, skip, place)
+        except ListTooLong as error:
+            raise _too_long(asked, error) from error
+        after = cursors.write(asked.selection, asked.order, number + 1, page.next) if page.next else None
+        headers = {"Link": f'<{_address(request, query, after)}>; rel="next"'} if after else {}
+        return _answer(request, _encode(_public(page, number, asked.page_size, after)), headers)
 
-@get("/jobs/{job_id:str}")
-async def get_job(request: AnyRequest, user_id: str, table: Table, job_id: str) -> Response[bytes]:
-    """Return one of the caller's jobs."""
-    job = await table.get(job_id_from(segment_of(job_id)))
-    if job is None or job.user_id != user_id:
-        raise JobNotFound(job_id)
-    return _answer(request, public_json(job), {})
+    @get("/jobs/{job_id:str}")
+    async def get_job(request: AnyRequest, user_id: str, job_id: str) -> Response[bytes]:
+        """Return one of the caller's jobs."""
+        job = await table.get(job_id_from(segment_of(job_id)))
+        if job is None or job.user_id != user_id:
+            raise JobNotFound(job_id)
+        return _answer(request, public_json(job), {})
+
+    return [list_jobs, get_job]
 
 
 def _public(page: Page, number: int, size: int, after: str | None) -> JobPage:

@@ -20,6 +20,7 @@ from msgspec import Struct
 
 STAMP = b'"prompt":"@'  # then DIGITS of time.monotonic_ns(), which all processes of a machine share
 DIGITS = 19
+LOOK_EVERY = 0.002
 AT_ONCE = 64  # streams being opened; fewer than any server's backlog
 OPEN_WITHIN = 120.0
 PER_ADDRESS = 4000  # streams from one loopback address; Linux has 28,000 ports for each
@@ -204,6 +205,7 @@ def _run(pipe: Connection, port: int) -> None:
 
 async def _serve(pipe: Connection, port: int) -> None:
     watchers = Watchers(port)
+    _look_now_and_then()
     while True:
         name, argument = await asyncio.to_thread(pipe.recv)
         method: Callable[[Any], Awaitable[Any]] = getattr(watchers, name)
@@ -211,6 +213,15 @@ async def _serve(pipe: Connection, port: int) -> None:
             pipe.send(await method(argument))
         except Exception as error:  # noqa: BLE001 - it belongs to whoever asked
             pipe.send(ConnectionError(repr(error)))
+
+
+def _look_now_and_then() -> None:
+    """Let the loop look at its sockets every LOOK_EVERY seconds only.
+
+    A reader that sleeps in epoll is woken by whoever writes, and on loopback the server would pay for that.
+    """
+    time.sleep(LOOK_EVERY)
+    asyncio.get_running_loop().call_soon(_look_now_and_then)
 
 
 def _same(stream: Stream) -> Stream:

@@ -11,6 +11,7 @@ const SETTLING = 1_000; // the index that is counted may lag behind the stream
 export class Counts {
   #view = null;
   #ended = null; // by status, once the api has answered
+  #isExact = true;
   #reading = new AbortController();
   #lastMove = 0;
 
@@ -22,7 +23,9 @@ export class Counts {
     for (let attempt = 0; attempt < 3 && !signal.aborted; attempt++) {
       const begun = performance.now();
       const totals = await Promise.all(ENDINGS.map((status) => count({ ...view, status }, signal)));
-      [this.#view, this.#ended] = [view, Object.fromEntries(ENDINGS.map((status, index) => [status, totals[index]]))];
+      this.#view = view;
+      this.#ended = Object.fromEntries(ENDINGS.map((status, index) => [status, totals[index].total]));
+      this.#isExact = totals.every(({ isExact }) => isExact);
       // A job that ended meanwhile may be in the answer or not: only a quiet moment gives a sum to build on.
       if (this.#lastMove < begun - SETTLING) return;
       await new Promise((settled) => setTimeout(settled, SETTLING));
@@ -37,6 +40,11 @@ export class Counts {
       this.#ended[one.status] += change;
       this.#lastMove = performance.now();
     }
+  }
+
+  /** Whether the api has counted to the end. */
+  get isExact() {
+    return this.#isExact;
   }
 
   /** By status, and all of them under "": null until they are known. */

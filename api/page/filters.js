@@ -31,8 +31,12 @@ export class Filters {
     }
   }
 
-  count(counts) {
-    for (const tab of this.#tabs.children) tab.querySelector("b").textContent = counts?.[tab.dataset.status] ?? "";
+  count(counts, isExact = true) {
+    for (const tab of this.#tabs.children) {
+      const { status } = tab.dataset;
+      const isCounted = isExact || status === "processing" || status === "pending"; // those the stream has told
+      tab.querySelector("b").textContent = counts ? `${counts[status]}${isCounted ? "" : "+"}` : "";
+    }
   }
 
   #changed(pause) {

@@ -201,7 +201,7 @@ function arrange(how) {
 function countUp() {
   const found = counts.of(jobs.values());
   if (!found) return;
-  filters.count(found);
+  filters.count(found, counts.isExact);
   $("headline").textContent = headline(found, !isSameFilter(asked.view, FIRST_VIEW));
   document.title = found.processing ? `${found.processing} under way · Headway` : "Headway";
 }

@@ -3,7 +3,7 @@
 import { setClockBy } from "./clock.js";
 import { order, queryOf } from "./view.js";
 
-const SIZE = 50;
+const SIZE = 100; // the most that the api gives
 
 export class Pages {
   #query;
@@ -34,9 +34,10 @@ export class Pages {
   }
 }
 
-/** How many jobs there are of this view. */
+/** How many jobs there are of this view; where that is not exact, there are more. */
 export async function count(view, signal) {
-  return (await list(queryOf(view), { page_size: 1 }, signal)).total_count;
+  const { total_count: total, total_count_exact: isExact = true } = await list(queryOf(view), { page_size: 1 }, signal);
+  return { total, isExact };
 }
 
 /** One job, or null if there is none of this id. */

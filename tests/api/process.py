@@ -21,6 +21,7 @@ class Process:
         self.audiences: dict[bytes, Audience] = {}
         self.readers: list[Reader] = []
         self.flying: list[State] = []
+        self.heard: list[State] = []  # since somebody watches on this connection to Redis
         self.whole = True
         self._reconciler = Reconciler(world.truth, self._spawn)
         self._position = 0
@@ -32,6 +33,7 @@ class Process:
         if not self.audiences:
             self.audiences[b"hw"] = Audience(USER, b"hw")
             self.flying.clear()
+            self.heard.clear()
         return self.audiences[b"hw"]
 
     def send(self, message: State) -> None:
@@ -39,6 +41,7 @@ class Process:
             self.flying.append(message)
 
     def hear(self, message: State) -> None:
+        self.heard.append(message)
         self._position = max(self._position, message.position)
         for audience in self.audiences.values():
             if watch := audience.hear(message):
@@ -51,6 +54,7 @@ class Process:
             [self._position if self._since is None else self._since, *(m.position - 1 for m in self.flying)]
         )
         self.flying.clear()
+        self.heard.clear()
         self.whole = False
         for reader in self.readers:
             reader.box.stale()

@@ -31,6 +31,11 @@ class Watching(RuleBasedStateMachine):
     def create(self) -> None:
         for job_id in JOBS:
             self.world.write(job_id, "pending", 0)
+        self.processes[0].connect_all(Client(self.world), ())
+        self.all_is_quick()
+        self.world.lose_redis()
+        self.processes[1].connect(Client(self.world), JOBS[0])  # so one watches with versions, one without
+        self.all_is_quick()
 
     @rule(job_id=job_ids, status=statuses, scenes=st.integers(0, 2), later=st.booleans())
     def write(self, job_id: str, status: str, scenes: int, later: bool) -> None:
@@ -67,6 +72,12 @@ class Watching(RuleBasedStateMachine):
     def a_feed_breaks(self, number: int) -> None:
         self.processes[number].break_feed()
 
+    @rule(number=processes, job_id=job_ids, status=statuses, scenes=st.integers(0, 2), later=st.booleans())
+    def something_is_missed(self, number: int, job_id: str, status: str, scenes: int, later: bool) -> None:
+        self.processes[number].break_feed()
+        self.write(job_id, status, scenes, later)
+        self.relay(job_id)
+
     @rule()
     def redis_comes_and_feeds_mend(self) -> None:
         self.world.redis_away = False
@@ -85,6 +96,17 @@ class Watching(RuleBasedStateMachine):
         if process.flying:
             pick %= len(process.flying)
             process.hear(process.flying[pick] if again else process.flying.pop(pick))
+
+    @rule(number=processes, pick=picks)
+    def an_old_message_comes_again(self, number: int, pick: int) -> None:
+        process = self.processes[number]
+        if process.heard:
+            process.hear(process.heard[pick % len(process.heard)])
+            self.all_is_read()
+
+    @rule()
+    def versions_expire(self) -> None:
+        self.world.lose_redis()
 
     @rule()
     def all_is_quick(self) -> None:
@@ -178,4 +200,4 @@ def assert_told(reader: Reader, tab: set[str], job_id: str, newest: State) -> No
 
 
 TestWatching = Watching.TestCase
-TestWatching.settings = settings(max_examples=120, stateful_step_count=40, deadline=None)
+TestWatching.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)

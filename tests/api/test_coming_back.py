@@ -74,3 +74,28 @@ def test_an_end_in_doubt_when_the_connection_broke_is_told_on_the_next_one(world
     connected(elsewhere, Client(world))  # another tab, for which nothing of this is news
     connected(elsewhere, client)
     client.assert_current("job_a")
+
+
+@pytest.mark.parametrize("end", ["completed", "deleted"])
+@pytest.mark.parametrize("watched", ["job_a", ()], ids=["one job", "all jobs"])
+def test_an_end_missed_while_the_feed_was_broken_is_told_when_it_mends(
+    world: World, watched: str | tuple[str, ...], end: str
+) -> None:
+    client, process = Client(world), Process(world)
+    world.write("job_a", "processing", 1)
+    publish(world, "job_a")
+    if isinstance(watched, str):
+        process.connect(client, watched)
+    else:
+        process.connect_all(client, watched)
+    reader = process.readers[-1]
+    reads_end(world, reader)
+    process.break_feed()
+    if end == "deleted":
+        world.delete("job_a")
+    else:
+        world.write("job_a", end, 1)
+    publish(world, "job_a", process)
+    process.mend_feed()
+    reads_end(world, reader)
+    client.assert_current("job_a")

@@ -64,12 +64,12 @@ def test_a_read_that_began_before_the_doubt_decides_nothing(watch: Watch) -> Non
 
 
 def test_a_read_that_began_before_what_is_shown_decides_nothing(watch: Watch) -> None:
-    watch.offer(state("pending"))
-    before, doubt = watch.event, state("processing", 1)
+    watch.offer(state("pending", 1))
+    before, doubt = watch.event, state("processing")
     watch.offer(doubt)
-    watch.offer(state("completed", 2, updated_at=6))
-    watch.settle(state("pending"), before, doubt)
-    assert shown(watch) == state("completed", 2, updated_at=6)
+    watch.offer(state("completed", 2))
+    watch.settle(state("processing"), before, doubt)
+    assert shown(watch) == state("completed", 2)
 
 
 def test_of_two_doubts_the_newer_is_held(watch: Watch) -> None:

@@ -76,6 +76,7 @@ def test_a_removed_job_is_told_as_deleted_with_the_time_it_had() -> None:
         {"stage": {"NULL": True}},
         {"duration": {"N": "0"}},
         {"scenes_completed": {"N": "1.0"}},
+        {"scenes": {"L": [{"M": {}}] * 3}},  # as many as are supposed where nothing says how many
     ],
 )
 def test_a_write_that_leaves_the_public_fields_alone_is_told_to_nobody(hidden: dict[str, Any]) -> None:
