@@ -4,19 +4,19 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests import dynamodb_local
 from tests.stack import Api, Stack, running
 from workers.engines import free_port, local_aws, start_ministack
 
-settings.register_profile("headway", max_examples=60, deadline=None)  # a deadline would test how busy the machine is
-settings.load_profile("headway")
-
-
-# A busy machine is no fault of a rule; in CI the examples are always the same ones.
+# How busy a machine is fails no rule; in CI the examples are the same ones every time.
 settings.register_profile(
-    "headway", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize="CI" in os.environ
+    "headway",
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize="CI" in os.environ,
 )
 settings.load_profile("headway")
 
