@@ -52,8 +52,9 @@ def test_records_trimmed_under_a_workers_eyes_are_told_from_the_table() -> None:
         world.redis_is_away = True
         for _ in range(9):
             world.write("lost")
+            world.write("seen")
         await asyncio.sleep(2)
-        world.trim(only_shard(world).shard_id, 10)
+        world.trim(only_shard(world).shard_id, 19)
         await world.desks[0].crash()
         Desk(world, "next")
         world.redis_is_away = False
