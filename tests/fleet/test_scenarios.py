@@ -8,8 +8,9 @@ import pytest
 from prometheus_client import REGISTRY
 
 from tests.clock import run
+from tests.fleet.desk import Desk
 from tests.fleet.fake_stream import FakeShard
-from tests.fleet.world import Desk, World
+from tests.fleet.world import World
 from workers.timing import EXPIRED_AFTER, LOOK_EVERY
 
 RESTS_WITHIN = 90.0  # seconds on the jumping clock
