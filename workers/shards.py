@@ -32,7 +32,8 @@ class Shards:
 
     def startable(self, leases: dict[str, Lease]) -> list[Shard]:
         """Return the shards whose turn it is and that have no lease yet."""
-        behind = {shard_id for shard_id, lease in leases.items() if lease.checkpoint.done} | self._gone
+        done = {shard_id for shard_id, lease in leases.items() if lease.checkpoint.done}
+        behind = done | (self._gone - leases.keys())  # One that has a lease is over when its holder says so.
         return ready(self._shards.values(), leases.keys(), behind)
 
     def checkpoint_of(self, offer: Offer, leases: dict[str, Lease]) -> Checkpoint:

@@ -14,7 +14,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from msgspec.structs import replace
 
 from tests.clock import JumpingLoop
-from tests.fleet.world import Desk, World
+from tests.fleet.desk import Desk
+from tests.fleet.world import World
 
 RESTS_WITHIN = 240.0  # seconds, after the last thing went wrong; most of it is the mending of gaps
 MOST_WORKERS = 4

@@ -11,8 +11,9 @@ from msgspec import json
 
 from streams.dynamodb import connect
 from streams.feed import Feed
+from tests.fleet.desk import Desk
 from tests.fleet.fake_stream import FakeStream
-from tests.fleet.world import Desk, World
+from tests.fleet.world import World
 from workers.engines import free_port, local_aws
 
 SHARDS = 64
