@@ -5,9 +5,9 @@ import pytest
 import structlog
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _quiet() -> Iterator[None]:
-    """A thousand crashes an hour are no news here."""
+    """A thousand crashes an hour are no news here; elsewhere they are, so it ends with each file."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     yield
     structlog.reset_defaults()
