@@ -51,7 +51,7 @@ async def serve(settings: Settings, authenticate: Authenticate) -> None:
     limits = Limits(settings.streams_per_user, settings.streams_per_process)
     try:
         async with Hub(redis, Truth(table, channel), limits).running() as hub:
-            show(HubCollector(hub.counts, lambda: hub.streams, lambda: hub.is_whole))
+            show(HubCollector(hub.counts, lambda: hub.mailboxes, lambda: hub.is_whole))
             await hub.until_whole(FEED_WITHIN)
             _spare_the_collector()
             app = create_app(settings, authenticate, table, Listing(tables, settings.table), hub)

@@ -19,6 +19,7 @@ from redis.asyncio import Redis
 
 from api.audience import Audience
 from api.auth import Caller
+from api.cause import Cause
 from api.errors import JobNotFound, TooManyStreams
 from api.frames import BYE, position_of
 from api.mailbox import Mailbox, Slot, Slots
@@ -91,9 +92,9 @@ class Hub:
                 await self._listener.first_whole.wait()
 
     @property
-    def streams(self) -> int:
-        """Return the number of open streams."""
-        return len(self._mailboxes)
+    def mailboxes(self) -> Collection[Mailbox]:
+        """Return the mailboxes of all open streams."""
+        return self._mailboxes
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Start a task that the hub owns, and ends with itself."""
@@ -106,7 +107,7 @@ class Hub:
         """End every stream, now and from now on: the process stops. Who does not read is cut a moment later."""
         self._draining = True
         for mailbox in list(self._mailboxes):
-            mailbox.end(BYE)
+            mailbox.end(Cause.SHUTDOWN, BYE)
         for _ in range(DRAIN_LOOKS):
             if not self._mailboxes:
                 return
@@ -183,11 +184,11 @@ class Hub:
     def _add(self, mailbox: Mailbox) -> None:
         self._mailboxes.add(mailbox)
         if self._draining:
-            mailbox.end(BYE)
+            mailbox.end(Cause.SHUTDOWN, BYE)
 
     def _remove(self, mailbox: Mailbox, audience: Audience) -> None:
         self._mailboxes.discard(mailbox)
-        self.counts.conflated += mailbox.conflated
+        self.counts.leave(mailbox)
         audience.streams -= 1
         if not audience.streams:
             del self._audiences[audience.channel]
@@ -219,7 +220,7 @@ class Hub:
         try:
             state = state_from_message(message)
         except ValueError as error:
-            log.error("message refused", channel=channel.decode(errors="replace"), reason=str(error))  # noqa: TRY400
+            log.error("message refused", reason=str(error))  # noqa: TRY400 - whose it is, is personal
             return
         self.counts.events += 1
         if watch := audience.hear(state):

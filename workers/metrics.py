@@ -7,7 +7,7 @@ from threading import Thread
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from prometheus_client import Counter, Gauge, make_wsgi_app
+from prometheus_client import Counter, Gauge, Histogram, make_wsgi_app
 
 from streams.channel import Outcome
 
@@ -21,6 +21,11 @@ mended = Counter("headway_jobs_mended", "Jobs whose lost state was published fro
 errors = Counter("headway_errors", "What went wrong and was tried again or given up, by kind", ["kind"])
 leases_held = Gauge("headway_leases_held", "Leases that this worker holds")
 lag = Gauge("headway_lag_seconds", "Age of the last record relayed when it was published; 0 when caught up", ["shard"])
+delays = Histogram(
+    "headway_record_to_publish_seconds",
+    "Age of the newest of the records that were published together; the stream tells it in whole seconds",
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600, 24 * 3600),
+)
 
 _outcomes = {outcome: changes.labels(outcome.value) for outcome in Outcome}
 

@@ -18,7 +18,7 @@ from streams.errors import ItemRefused, PositionExpired, RecordsTrimmed, ShardGo
 from streams.feed import Feed, Page
 from streams.leases import Leases
 from streams.parked import Parked, ParkedRecords
-from streams.record import Change, Meaning, decode_record, last_sequence, meaning_of
+from streams.record import Change, Meaning, decode_record, job_id_of, last_sequence, meaning_of
 from streams.table import Table, attributes_ignored
 from workers import metrics
 from workers.holding import Holding
@@ -80,7 +80,9 @@ async def relay_records(parts: Relay, holding: Holding, records: Sequence[bytes]
     refused = [n for n, outcome in zip(understood.origins, outcomes, strict=True) if outcome is Outcome.REFUSED]
     for number, reason in [*understood.poison, *((number, "Redis refused the change") for number in refused)]:
         await park(parts.parked, holding, records[number], reason, stopping)
-    holding.lag = max(0.0, time.time() - understood.newest) if understood.newest else holding.lag
+    if understood.newest:
+        holding.lag = max(0.0, time.time() - understood.newest)
+        metrics.delays.observe(holding.lag)
     if sequence := last_sequence(records):
         holding.checkpoint = replace(holding.checkpoint, sequence=sequence)
 
@@ -122,7 +124,9 @@ async def park(parked: ParkedRecords, holding: Holding, raw: bytes, reason: str,
 
     await hold(attempt, stopping)
     metrics.records_parked.inc()
-    log.error("record parked", shard=record.shard_id, sequence=record.sequence, reason=reason)
+    log.error(
+        "record parked", shard=record.shard_id, sequence=record.sequence, job_id=job_id_of(record.raw), reason=reason
+    )
 
 
 def note_arrival(holding: Holding, page: Page) -> None:
