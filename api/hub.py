@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine
 from contextlib import asynccontextmanager, suppress
 from math import inf
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from msgspec import Struct, structs
@@ -30,6 +30,9 @@ from streams.channel import channel_of
 from streams.errors import ChannelUnavailable
 from streams.listener import Listener
 from streams.message import state_from_message
+
+if TYPE_CHECKING:
+    from streams.spans import Traces
 
 log = structlog.get_logger()
 
@@ -53,11 +56,12 @@ class Limits(Struct, frozen=True):
 class Hub:
     """All streams of one process."""
 
-    def __init__(self, redis: Redis, truth: Truth, limits: Limits) -> None:
+    def __init__(self, redis: Redis, truth: Truth, limits: Limits, traces: "Traces | None" = None) -> None:
         self.counts = Counts()
         self._truth = truth
         truth.has_redis = lambda: self.is_whole
         self._limits = limits
+        self._traces = traces
         self._audiences: dict[bytes, Audience] = {}
         self._mailboxes: set[Mailbox] = set()
         self._listener = Listener(redis, self._hear, self._told)
@@ -176,7 +180,7 @@ class Hub:
         audience = self._audiences.get(channel)
         self._refuse_too_many(audience)
         if audience is None:
-            audience = self._audiences[channel] = Audience(user_id, channel)
+            audience = self._audiences[channel] = Audience(user_id, channel, self._traces)
             self._listener.listen(channel)
         audience.streams += 1
         return audience
