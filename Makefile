@@ -19,7 +19,7 @@ run: install ## everything on this machine, with a simulated pipeline; Ctrl-C st
 	@exec $(BIN)/python -m workers demo
 
 test: install ## the tests, on engines of their own
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist worksteal
 
 chaos: install ## kill, freeze and stop everything in turn, under load; prints how long updates stood still
 	$(BIN)/python -m tests.chaos
