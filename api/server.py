@@ -13,6 +13,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from api.paths import keeping_slashes
 
 CONNECTION = "headway.connection"  # the ASGI extension that gives an app its Protocol
+KEEP_ALIVE = 75  # seconds; longer than load balancers keep idle connections (60), or they send requests into closing ones
 
 
 class Protocol(HttpToolsProtocol):
@@ -76,5 +77,6 @@ def server_for(app: Litestar, drain: Callable[[], Awaitable[None]], host: str, p
         proxy_headers=False,  # nothing here depends on the client's address
         server_header=False,
         timeout_graceful_shutdown=1,
+        timeout_keep_alive=KEEP_ALIVE,
     )
     return Server(config, drain)

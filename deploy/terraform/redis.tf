@@ -6,6 +6,12 @@ locals {
   # A cluster is asked at its configuration endpoint, and says there who owns what.
   redis_host = local.is_cluster ? aws_elasticache_replication_group.redis.configuration_endpoint_address : aws_elasticache_replication_group.redis.primary_endpoint_address
 
+  # The nodes' names, as ElastiCache gives them: headway-001, in a cluster headway-0001-001.
+  redis_nodes = toset([
+    for place in setproduct(range(1, var.redis_shards + 1), range(1, var.redis_replicas + 2)) :
+    local.is_cluster ? format("%s-%04d-%03d", var.name, place...) : format("%s-%03d", var.name, place[1])
+  ])
+
   redis_passwords = { api = var.redis_api_password, relay = var.redis_relay_password }
 }
 
@@ -86,11 +92,12 @@ resource "aws_secretsmanager_secret_version" "redis_url" {
 }
 
 resource "aws_cloudwatch_metric_alarm" "redis_memory" {
-  alarm_name          = "${var.name}-redis-memory"
+  for_each            = local.redis_nodes
+  alarm_name          = "${each.key}-memory"
   alarm_description   = "Redis fills up; full, it refuses writes and every bar stands still. docs/operations.md says what to do."
   namespace           = "AWS/ElastiCache"
   metric_name         = "DatabaseMemoryUsagePercentage"
-  dimensions          = { ReplicationGroupId = aws_elasticache_replication_group.redis.id }
+  dimensions          = { CacheClusterId = each.key }
   statistic           = "Maximum"
   comparison_operator = "GreaterThanThreshold"
   threshold           = 75
