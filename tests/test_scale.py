@@ -7,7 +7,7 @@ import pytest
 
 from workers import cost
 
-GUIDE = (Path(__file__).parents[2] / "docs" / "scale.md").read_text()
+GUIDE = (Path(__file__).parents[1] / "docs" / "scale.md").read_text()
 BLOCKS = re.findall(r"```\n\$ python -m workers cost --shards (\d+) --workers (\d+)\n(.*?)\n```", GUIDE, re.DOTALL)
 
 
