@@ -49,8 +49,8 @@ class Stack:
         self.redis = start_valkey(self.redis_port, self.directory)
         self._stopping.callback(self.redis.stop)
 
-    def start_relay(self, **environment: str) -> Process:
-        port = free_port()
+    def start_relay(self, metrics_port: int | None = None, **environment: str) -> Process:
+        port = metrics_port or free_port()
         process = self.start("relay", "workers", "relay", HEADWAY_METRICS_PORT=str(port), **environment)
         process.until_listening(port)
         return process
