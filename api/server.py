@@ -11,6 +11,7 @@ from litestar import Litestar
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api.paths import keeping_slashes
+from api.requests import observed
 
 CONNECTION = "headway.connection"  # the ASGI extension that gives an app its Protocol
 
@@ -64,7 +65,7 @@ class Server(uvicorn.Server):
 def server_for(app: Litestar, drain: Callable[[], Awaitable[None]], host: str, port: int) -> Server:
     """Make the server of one process."""
     config = uvicorn.Config(
-        keeping_slashes(app),
+        observed(keeping_slashes(app)),
         host=host,
         port=port,
         loop="uvloop",
@@ -73,6 +74,7 @@ def server_for(app: Litestar, drain: Callable[[], Awaitable[None]], host: str, p
         lifespan="off",
         access_log=False,
         log_level="warning",
+        log_config=None,  # streams/log.py says how everything is logged
         proxy_headers=False,  # nothing here depends on the client's address
         server_header=False,
         timeout_graceful_shutdown=1,

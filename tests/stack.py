@@ -49,10 +49,10 @@ class Stack:
         self.redis = start_valkey(self.redis_port, self.directory)
         self._stopping.callback(self.redis.stop)
 
-    def start_relay(self, metrics_port: int | None = None, **environment: str) -> Process:
-        port = metrics_port or free_port()
-        process = self.start("relay", "workers", "relay", HEADWAY_METRICS_PORT=str(port), **environment)
-        process.until_listening(port)
+    def start_relay(self, **environment: str) -> Process:
+        port = environment.setdefault("HEADWAY_METRICS_PORT", str(free_port()))
+        process = self.start("relay", "workers", "relay", **environment)
+        process.until_listening(int(port))
         return process
 
     def start_api(self, port: int | None = None, **environment: str) -> "Api":

@@ -161,7 +161,7 @@ class Terminal:
             case ["python", "-m", "api"]:
                 return self._stack.start_api(self._port, **settings).process
             case ["python", "-m", "workers", "relay"]:
-                return self._stack.start_relay(self._relay_port, **settings)
+                return self._stack.start_relay(HEADWAY_METRICS_PORT=str(self._relay_port), **settings)
         raise NotAsWritten("this is not a command that is run in the background here")
 
     def _answer(self, words: list[str]) -> str:

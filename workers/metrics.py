@@ -7,7 +7,7 @@ from threading import Thread
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from prometheus_client import Counter, Gauge, make_wsgi_app
+from prometheus_client import Counter, Gauge, Histogram, make_wsgi_app
 
 from streams.channel import Outcome
 
@@ -24,6 +24,11 @@ lag = Gauge(
     "headway_lag_seconds",
     "How far a shard is behind; 0 when caught up, and growing while nothing can be relayed",
     ["shard"],
+)
+delays = Histogram(
+    "headway_record_to_publish_seconds",
+    "Age of the newest of the records that were published together; the stream tells it in whole seconds",
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600, 24 * 3600),
 )
 
 _outcomes = {outcome: changes.labels(outcome.value) for outcome in Outcome}

@@ -3,6 +3,7 @@ from msgspec import structs
 
 from api import frames
 from api.audience import Audience
+from api.cause import Cause
 from api.frames import Event
 from api.mailbox import Mailbox, Slot, Slots
 from streams.job import Job
@@ -100,7 +101,7 @@ def test_what_came_before_the_opening_and_is_known_is_not_told_again() -> None:
     box = slot(known_id="1-2")
     box.put(event(1))
     assert box.open(event(2))
-    box.end(BYE)
+    box.end(Cause.SHUTDOWN, BYE)
     assert box.take() == BYE
 
 
@@ -142,7 +143,7 @@ def test_an_ended_stream_tells_what_waits_and_says_farewell(box: Mailbox) -> Non
         box.put(event(1))
         told = event(1).of_all if isinstance(box, Slots) else event(1).of_one
     box.notice(frames.PING)
-    box.end(BYE)
+    box.end(Cause.SHUTDOWN, BYE)
     assert box.take() == told + frames.PING + BYE
     assert box.ended
 
@@ -150,7 +151,7 @@ def test_an_ended_stream_tells_what_waits_and_says_farewell(box: Mailbox) -> Non
 def test_a_stream_can_end_without_a_word() -> None:
     box = slot()
     taken = heard(box)
-    box.end()
+    box.end(Cause.AGE)
     assert taken == [b""]
     assert box.ended
 

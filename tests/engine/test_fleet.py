@@ -209,7 +209,7 @@ def lag_at(port: int) -> float:
 
 def test_the_lag_grows_while_redis_is_away(stack: Stack, user: str) -> None:
     port = free_port()
-    stack.start_relay(port)
+    stack.start_relay(HEADWAY_METRICS_PORT=str(port))
     stack.put("job", user)
     wait_for(lambda: lag_at(port) == 0)
     stack.redis.stop()
@@ -222,7 +222,7 @@ def test_the_lag_grows_while_redis_is_away(stack: Stack, user: str) -> None:
 def test_the_lag_grows_while_the_stream_cannot_be_read(stack: Stack) -> None:
     port = free_port()
     with counting_proxy(stack.aws["AWS_ENDPOINT_URL"]) as (url, _):
-        stack.start_relay(port, AWS_ENDPOINT_URL_DYNAMODB_STREAMS=url)
+        stack.start_relay(HEADWAY_METRICS_PORT=str(port), AWS_ENDPOINT_URL_DYNAMODB_STREAMS=url)
         wait_for(lambda: lag_at(port) == 0)
     wait_for(lambda: lag_at(port) > 4)
 
