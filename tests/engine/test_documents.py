@@ -1,14 +1,24 @@
 """The documents' transcripts, run again: what they show is what a real Headway answers."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from api import hub, mailbox
+from tests.operators_page import (
+    documented_events,
+    documented_metrics,
+    exported_metrics,
+    logged_events,
+    series_asked_for,
+)
 from tests.stack import Stack
 from tests.terminal import Terminal
 from tests.transcripts import blocks_of
+from workers.engines import free_port
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 
@@ -35,3 +45,30 @@ def test_the_times_of_streams_are_those_of_the_code() -> None:
     assert "| the stream is old | {} to {} s |".format(*hub.LIFETIME) in told
     assert f"| the token ends | {mailbox.WARN_BEFORE} s before |" in told
     assert f"from the table every {hub.POLL_EVERY:.0f} s" in told.replace("\n", " ")
+
+
+def test_every_metric_of_real_processes_is_documented_and_no_other(stack: Stack) -> None:
+    port = str(free_port())
+    stack.start_relay(HEADWAY_METRICS_PORT=port)
+    api = stack.start_api()
+    stack.put("job", "ann", prompt=1)  # An attribute of the wrong type: a metric shows its labels when it has counted.
+    assert api.get("/jobs/job", "ann").status_code == 200
+    document = (DOCS / "operations.md").read_text()
+    stack.redis.stop()
+    stack.put("job", "ann", status="completed")
+    relays = f"http://127.0.0.1:{port}/metrics"
+    while "headway_errors_total{" not in httpx.get(relays).text:
+        time.sleep(0.05)
+    assert exported_metrics(httpx.get(relays).text) == documented_metrics(document, "relay")
+    assert exported_metrics(httpx.get(f"{api.url}/metrics").text) == documented_metrics(document, "api")
+
+
+def test_alerts_ask_for_metrics_that_there_are() -> None:
+    document = (DOCS / "operations.md").read_text()
+    documented = {metric.name for process in ("api", "relay") for metric in documented_metrics(document, process)}
+    assert series_asked_for(document) <= documented
+
+
+def test_every_log_event_that_is_documented_is_logged_at_its_level() -> None:
+    document = (DOCS / "operations.md").read_text()
+    assert documented_events(document) <= logged_events([DOCS.parent / name for name in ("api", "streams", "workers")])
