@@ -10,6 +10,15 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from prometheus_client import Counter, Gauge, Histogram, make_wsgi_app
 
 from streams.channel import Outcome
+from streams.errors import (
+    ChannelUnavailable,
+    LeaseLost,
+    PositionExpired,
+    RecordsTrimmed,
+    ShardGone,
+    TableUnavailable,
+    Throttled,
+)
 
 records = Counter("headway_records_read", "Stream records read")
 records_unchanged = Counter("headway_records_unchanged", "Stream records that changed nothing public")
@@ -30,6 +39,9 @@ delays = Histogram(
     "Age of the newest of the records that were published together; the stream tells it in whole seconds",
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600, 24 * 3600),
 )
+
+for kind in (ChannelUnavailable, LeaseLost, PositionExpired, RecordsTrimmed, ShardGone, TableUnavailable, Throttled):
+    errors.labels(kind.__name__)  # 0, so that the first one is seen as an increase
 
 _outcomes = {outcome: changes.labels(outcome.value) for outcome in Outcome}
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import socket
 from collections.abc import Iterator
 from functools import partial
 
@@ -13,7 +14,6 @@ from tests.collector import Collector
 from tests.engine.test_streams import has_shown, put, watching
 from tests.stack import Stack
 from tests.watcher import Watcher
-from workers.engines import free_port
 
 WHOLE = {"relay record", "publish", "push"}
 
@@ -67,6 +67,25 @@ async def test_one_update_is_one_trace_from_the_record_to_the_frames(
     assert user not in told
 
 
+async def test_a_state_that_waits_for_a_reader_is_not_pushed_to_him(
+    stack: Stack, user: str, collector: Collector
+) -> None:
+    stack.start_relay(**collector.environment)
+    api = stack.start_api(None, **collector.environment)
+    await put(stack, "job", user, 0)
+    async with watching(api, "/jobs/job/events", user) as early:
+        await early.until(partial(has_shown, 0))
+        await put(stack, "job", user, 1)
+        await early.until(partial(has_shown, 5))
+    async with watching(api, "/jobs/job/events", user) as late:
+        await late.until(partial(has_shown, 5))
+        await put(stack, "job", user, 2)
+        await late.until(partial(has_shown, 10))
+    await asyncio.to_thread(collector.until, WHOLE, trace_of("job", versions(late)[-1]))
+    pushes = [span for span in collector.of(trace_of("job", versions(early)[-1])) if span.name == "push"]
+    assert len(pushes) == 1
+
+
 async def test_both_processes_keep_the_same_part_of_the_traces(stack: Stack, user: str, collector: Collector) -> None:
     sampled = collector.environment | {"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.5"}
     relay = stack.start_relay(**sampled)
@@ -86,15 +105,16 @@ async def test_both_processes_keep_the_same_part_of_the_traces(stack: Stack, use
     assert all(is_kept(span.trace_id) for span in collector.spans)
 
 
-async def test_a_collector_that_is_away_holds_nobody_up(stack: Stack, user: str) -> None:
-    nowhere = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{free_port()}", "OTEL_BSP_SCHEDULE_DELAY": "100"}
-    relay = stack.start_relay(**nowhere)
-    api = stack.start_api(None, **nowhere)
-    await put(stack, "job", user, 1)
-    async with watching(api, "/jobs/job/events", user) as watcher:
-        await watcher.until(partial(has_shown, 5))
-        await put(stack, "job", user, 20, "completed")
-        await watcher.until(lambda told: 204 in told.statuses)
-    for process in (relay, api.process):
-        process.send(signal.SIGTERM)
-        assert await asyncio.to_thread(process.wait, 5) == 0
+async def test_a_collector_that_does_not_answer_holds_nobody_up(stack: Stack, user: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{deaf.getsockname()[1]}"}
+        relay = stack.start_relay(**variables)
+        api = stack.start_api(None, **variables)
+        await put(stack, "job", user, 1)
+        async with watching(api, "/jobs/job/events", user) as watcher:
+            await watcher.until(partial(has_shown, 5))
+            await put(stack, "job", user, 20, "completed")
+            await watcher.until(lambda told: 204 in told.statuses)
+        for process in (relay, api.process):
+            process.send(signal.SIGTERM)
+            assert await asyncio.to_thread(process.wait, 5) == 0
