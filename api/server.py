@@ -14,7 +14,9 @@ from api.paths import keeping_slashes
 from api.requests import observed
 
 CONNECTION = "headway.connection"  # the ASGI extension that gives an app its Protocol
-KEEP_ALIVE = 75  # seconds; longer than load balancers keep idle connections (60), or they send requests into closing ones
+KEEP_ALIVE = (
+    75  # seconds; longer than load balancers keep idle connections (60), or they send requests into closing ones
+)
 
 
 class Protocol(HttpToolsProtocol):

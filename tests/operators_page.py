@@ -5,6 +5,7 @@ import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+import yaml
 from msgspec import Struct
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
@@ -12,7 +13,6 @@ from prometheus_client.samples import Sample
 LIBRARYS = ("process_", "python_")  # metrics that the client library adds
 CELL = re.compile(r"(?<!\\)\|")
 CODE = re.compile(r"`([^`]+)`")
-NAME = re.compile(r"\bheadway_[a-z_]+")
 LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -22,6 +22,15 @@ class Metric(Struct, frozen=True):
     name: str
     kind: str
     labels: frozenset[str]
+
+
+class Alert(Struct, frozen=True):
+    """One alert and when it is raised."""
+
+    name: str
+    severity: str
+    expression: str
+    duration: str
 
 
 def rows(document: str, heading: str) -> Iterator[list[str]]:
@@ -59,10 +68,21 @@ def _labels(samples: list[Sample]) -> frozenset[str]:
     return frozenset(label for sample in samples for label in sample.labels) - {"le"}
 
 
-def series_asked_for(document: str) -> set[str]:
-    """Return the names that the alerts' expressions ask for, without a histogram's endings."""
-    expressions = " ".join(CODE.findall(row[1])[0] for row in rows(document, "What to be woken for"))
-    return {re.sub(r"_(bucket|count|sum)$", "", name) for name in NAME.findall(expressions)}
+def documented_alerts(document: str) -> set[Alert]:
+    """Return the alerts as the document has them."""
+    return {
+        Alert(CODE.findall(name)[0], severity, CODE.findall(expression)[0], duration.strip("\N{EN DASH}"))
+        for name, severity, expression, duration, _ in rows(document, "What to be woken for")
+    }
+
+
+def alert_rules(rules: str) -> set[Alert]:
+    """Return the alerts of a file of rules."""
+    return {
+        Alert(rule["alert"], rule["labels"]["severity"], rule["expr"].strip(), rule.get("for", ""))
+        for group in yaml.safe_load(rules)["groups"]
+        for rule in group["rules"]
+    }
 
 
 def documented_events(document: str) -> set[tuple[str, str]]:

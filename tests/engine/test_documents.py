@@ -9,11 +9,12 @@ import pytest
 
 from api import hub, mailbox
 from tests.operators_page import (
+    alert_rules,
+    documented_alerts,
     documented_events,
     documented_metrics,
     exported_metrics,
     logged_events,
-    series_asked_for,
 )
 from tests.stack import Stack
 from tests.terminal import Terminal
@@ -63,10 +64,9 @@ def test_every_metric_of_real_processes_is_documented_and_no_other(stack: Stack)
     assert exported_metrics(httpx.get(f"{api.url}/metrics").text) == documented_metrics(document, "api")
 
 
-def test_alerts_ask_for_metrics_that_there_are() -> None:
-    document = (DOCS / "operations.md").read_text()
-    documented = {metric.name for process in ("api", "relay") for metric in documented_metrics(document, process)}
-    assert series_asked_for(document) <= documented
+def test_the_alerts_are_those_of_the_rules() -> None:
+    rules = (DOCS.parent / "deploy" / "prometheus" / "alerts.yaml").read_text()
+    assert documented_alerts((DOCS / "operations.md").read_text()) == alert_rules(rules)
 
 
 def test_every_log_event_that_is_documented_is_logged_at_its_level() -> None:
