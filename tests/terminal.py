@@ -144,7 +144,7 @@ class Terminal:
             "TABLE": self._stack.table,
             "REDIS": self._stack.environment["HEADWAY_REDIS_URL"],
             "TOKEN": jwt.encode({"sub": "ann", "exp": now + 3600}, SECRET),
-            "BRIEF_TOKEN": jwt.encode({"sub": "ann", "exp": now + 5}, SECRET),
+            "BRIEF_TOKEN": jwt.encode({"sub": "ann", "exp": now + 8}, SECRET),
         }
 
     def _following(self) -> Following | None:
