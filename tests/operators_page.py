@@ -1,4 +1,4 @@
-"""What docs/operations.md promises of metrics and logs, read from its tables; and what is true. Pure."""
+"""What the documents for operators promise of metrics, alerts and logs, read from their tables; and what is true. Pure."""
 
 import ast
 import re
@@ -33,11 +33,10 @@ class Alert(Struct, frozen=True):
     duration: str
 
 
-def rows(document: str, heading: str) -> Iterator[list[str]]:
-    """Yield the rows of the first table below a heading."""
-    _, _, section = document.partition(f"\n## {heading}\n")
-    table = re.search(r"\n\|.*\n\|-.*\n((?:\|.*\n)+)", section)
-    assert table, f"{heading} has no table"
+def rows(document: str, first: str) -> Iterator[list[str]]:
+    """Yield the rows of the table whose first column has this name."""
+    table = re.search(rf"^\| {first} \|.*\n\|[-| ]*\n((?:\|.*\n)+)", document, re.MULTILINE)
+    assert table, f"no table of {first}"
     for line in table[1].splitlines():
         yield [cell.strip().replace("\\|", "|") for cell in CELL.split(line)[1:-1]]
 
@@ -46,7 +45,7 @@ def documented_metrics(document: str, process: str) -> set[Metric]:
     """Return the metrics that the document says a process has."""
     return {
         Metric(CODE.findall(name)[0], kind, frozenset(CODE.findall(labels)))
-        for name, owner, kind, labels, _ in rows(document, "Metrics")
+        for name, owner, kind, labels, _ in rows(document, "metric")
         if owner in {process, "both"}
     }
 
@@ -72,7 +71,7 @@ def documented_alerts(document: str) -> set[Alert]:
     """Return the alerts as the document has them."""
     return {
         Alert(CODE.findall(name)[0], severity, CODE.findall(expression)[0], duration.strip("\N{EN DASH}"))
-        for name, severity, expression, duration, _ in rows(document, "What to be woken for")
+        for name, severity, expression, duration, _ in rows(document, "alert")
     }
 
 
@@ -86,12 +85,17 @@ def alert_rules(rules: str) -> set[Alert]:
 
 
 def documented_events(document: str) -> set[tuple[str, str]]:
-    """Return (event, level) as the document has them."""
+    """Return (event, level) as the document has them: levels in the order of the events, or all those of one event."""
     found: set[tuple[str, str]] = set()
-    for events, levels, *_ in rows(document, "Logs"):
-        names, wanted = CODE.findall(events), levels.split(", ")
-        found |= set(zip(names, wanted * len(names) if len(wanted) == 1 else wanted, strict=False))
+    for events, told, _ in rows(document, "event"):
+        names, levels = CODE.findall(events), re.findall("|".join(LEVELS), told)
+        count = max(len(names), len(levels))
+        found |= set(zip(_filled(names, count), _filled(levels, count), strict=True))
     return found
+
+
+def _filled(words: list[str], count: int) -> list[str]:
+    return words + words[-1:] * (count - len(words))
 
 
 def logged_events(packages: list[Path]) -> set[tuple[str, str]]:
