@@ -49,5 +49,5 @@ sbom: install ## what the image holds, as CycloneDX, in dist/sbom.json
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 lock: install ## resolve the dependencies anew
 	$(BIN)/pip install --quiet uv
-	$(LOCK) pyproject.toml --extra local --group dev -o requirements-dev.lock
+	$(LOCK) pyproject.toml --extra local --extra otel --group dev -o requirements-dev.lock
 	$(LOCK) pyproject.toml -c requirements-dev.lock -o requirements.lock

@@ -23,6 +23,7 @@ from streams.listing import Listing
 from streams.log import configure_logging
 from streams.settings import Settings, settings_from
 from streams.table import Table
+from streams.tracing import traces_from
 
 CONNECTIONS = 32  # calls of DynamoDB under way at once
 FEED_WITHIN = 2.0  # seconds that the start waits for Redis; without it the streams begin stale
@@ -49,9 +50,10 @@ async def serve(settings: Settings, authenticate: Authenticate) -> None:
     channel = Channel(redis)
     table = Table(tables, settings.table)
     limits = Limits(settings.streams_per_user, settings.streams_per_process)
+    traces = traces_from(os.environ, "headway-api")
     try:
-        async with Hub(redis, Truth(table, channel), limits).running() as hub:
-            show(HubCollector(hub.counts, lambda: hub.streams, lambda: hub.is_whole))
+        async with Hub(redis, Truth(table, channel), limits, traces).running() as hub:
+            show(HubCollector(hub.counts, lambda: hub.mailboxes, lambda: hub.is_whole))
             await hub.until_whole(FEED_WITHIN)
             _spare_the_collector()
             app = create_app(settings, authenticate, table, Listing(tables, settings.table), hub)
@@ -61,6 +63,8 @@ async def serve(settings: Settings, authenticate: Authenticate) -> None:
     finally:
         await channel.close()
         await tables.close()
+        if traces:
+            traces.close()
 
 
 def _spare_the_collector() -> None:

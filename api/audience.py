@@ -1,10 +1,15 @@
 """Who watches what on this process, and the one state of each watched job. No I/O."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from api.frames import Event
 from api.mailbox import Slot, Slots
+from api.push import Push
 from streams.state import Order, State, order
+
+if TYPE_CHECKING:
+    from streams.spans import Traces
 
 FORGET_ABOVE = 2000  # jobs of one user; finished ones that nobody watches by themselves are forgotten then
 
@@ -76,11 +81,16 @@ class Watch:
         before = self.event.state if self.event else None
         self._certain()
         self.event = Event(state, self.audience.told_up_to(state.position))
+        traces = self.audience.traces
+        # Whoever connects is shown what may be hours old: that is no push.
+        push = Push(traces, state, [*self.slots, *self.audience.boxes]) if traces and (heard or before) else None
         for slot in self.slots:
             slot.put(self.event)
         for box in self.audience.boxes:
             box.tell(before, self.event, heard=heard)
         self.event.forget_frames()
+        if push:
+            push.told()
 
     def _adopt(self, state: State) -> None:
         """Learn the version of what is shown already."""
@@ -102,11 +112,12 @@ class Watch:
 class Audience:
     """All watchers of one user's jobs on this process."""
 
-    __slots__ = ("_forget_above", "boxes", "channel", "doubts", "streams", "user_id", "watches")
+    __slots__ = ("_forget_above", "boxes", "channel", "doubts", "streams", "traces", "user_id", "watches")
 
-    def __init__(self, user_id: str, channel: bytes) -> None:
+    def __init__(self, user_id: str, channel: bytes, traces: "Traces | None" = None) -> None:
         self.user_id = user_id
         self.channel = channel
+        self.traces = traces
         self.watches: dict[str, Watch] = {}
         self.boxes: set[Slots] = set()
         self.doubts: set[Watch] = set()

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from functools import partial
 from typing import Annotated, Any
 
+import structlog
 from litestar import Request, get
 from litestar.params import Parameter
 from sse_starlette.sse import EventSourceResponse
@@ -21,8 +22,11 @@ from api.hub import Hub
 from api.mailbox import Mailbox
 from api.parameters import job_id_from, statuses_from
 from api.paths import segment_of
+from api.requests import REQUEST_ID
 from api.server import CONNECTION, Protocol
 from api.stream import Stream
+
+log = structlog.get_logger()
 
 RETRY = (1000, 3000)  # milliseconds, jittered: those who lost the same process should not come back at once
 LONGEST_EVENT_ID = 256
@@ -31,7 +35,9 @@ LONGEST_EVENT_ID = 256
 @get("/jobs/{job_id:str}/events", media_type="text/event-stream")
 async def job_events(request: Request[Any, Any, Any], caller: Caller, hub: Hub, job_id: str) -> EventSourceResponse:
     """Stream the states of one job until it is final."""
-    return JobStream(hub, caller, job_id_from(segment_of(job_id)), _last_event_id(request))
+    name = job_id_from(segment_of(job_id))
+    structlog.contextvars.bind_contextvars(job_id=name)
+    return JobStream(hub, caller, name, _last_event_id(request))
 
 
 @get("/jobs/events", media_type="text/event-stream")
@@ -64,11 +70,13 @@ class EventStream(EventSourceResponse):
     async def begin(self, mailbox: Mailbox, leave: Callable[[], None], scope: Scope, send: Send) -> None:
         """Send the head of the response, and hand the connection over to the stream."""
         connection: Protocol = scope["extensions"][CONNECTION]
+        request_id: str = scope["state"][REQUEST_ID]
         head = list(self.raw_headers)  # a copy: the CORS middleware writes the caller's origin into it
         await send({"type": "http.response.start", "status": self.status_code, "headers": head})
         retry = frames.retry(random.randint(*RETRY))  # noqa: S311 - jitter, no secret
         await send({"type": "http.response.body", "body": retry, "more_body": True})
-        connection.hand_over(Stream(mailbox, self.hub.counts, leave))
+        log.info("stream opened", request_id=request_id, job_id=mailbox.job_id)
+        connection.hand_over(Stream(mailbox, self.hub.counts, request_id, leave))
 
 
 class JobStream(EventStream):

@@ -1,5 +1,6 @@
 """Probes and metrics for operators."""
 
+import structlog
 from botocore.exceptions import ClientError
 from litestar import Response, get
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -25,6 +26,8 @@ async def ready(hub: Hub, table: Table) -> Response[str]:
         lacking.append("the table does not answer")
     except ClientError as error:
         lacking.append(f"the table refuses: {error.response['Error']['Code']}")
+    if lacking:
+        structlog.contextvars.bind_contextvars(reason="; ".join(lacking))
     status = 503 if lacking else 200
     return Response(f"{'; '.join(lacking) or 'ready'}\n", status_code=status, media_type="text/plain")
 

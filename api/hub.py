@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine
 from contextlib import asynccontextmanager, suppress
 from math import inf
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from msgspec import Struct, structs
@@ -19,6 +19,7 @@ from redis.asyncio import Redis
 
 from api.audience import Audience
 from api.auth import Caller
+from api.cause import Cause
 from api.errors import JobNotFound, TooManyStreams
 from api.frames import BYE, position_of
 from api.mailbox import Mailbox, Slot, Slots
@@ -29,6 +30,9 @@ from streams.channel import channel_of
 from streams.errors import ChannelUnavailable
 from streams.listener import Listener
 from streams.message import state_from_message
+
+if TYPE_CHECKING:
+    from streams.spans import Traces
 
 log = structlog.get_logger()
 
@@ -52,11 +56,12 @@ class Limits(Struct, frozen=True):
 class Hub:
     """All streams of one process."""
 
-    def __init__(self, redis: Redis, truth: Truth, limits: Limits) -> None:
+    def __init__(self, redis: Redis, truth: Truth, limits: Limits, traces: "Traces | None" = None) -> None:
         self.counts = Counts()
         self._truth = truth
         truth.has_redis = lambda: self.is_whole
         self._limits = limits
+        self._traces = traces
         self._audiences: dict[bytes, Audience] = {}
         self._mailboxes: set[Mailbox] = set()
         self._listener = Listener(redis, self._hear, self._told)
@@ -91,9 +96,9 @@ class Hub:
                 await self._listener.first_whole.wait()
 
     @property
-    def streams(self) -> int:
-        """Return the number of open streams."""
-        return len(self._mailboxes)
+    def mailboxes(self) -> Collection[Mailbox]:
+        """Return the mailboxes of all open streams."""
+        return self._mailboxes
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Start a task that the hub owns, and ends with itself."""
@@ -106,7 +111,7 @@ class Hub:
         """End every stream, now and from now on: the process stops. Who does not read is cut a moment later."""
         self._draining = True
         for mailbox in list(self._mailboxes):
-            mailbox.end(BYE)
+            mailbox.end(Cause.SHUTDOWN, BYE)
         for _ in range(DRAIN_LOOKS):
             if not self._mailboxes:
                 return
@@ -175,7 +180,7 @@ class Hub:
         audience = self._audiences.get(channel)
         self._refuse_too_many(audience)
         if audience is None:
-            audience = self._audiences[channel] = Audience(user_id, channel)
+            audience = self._audiences[channel] = Audience(user_id, channel, self._traces)
             self._listener.listen(channel)
         audience.streams += 1
         return audience
@@ -183,11 +188,11 @@ class Hub:
     def _add(self, mailbox: Mailbox) -> None:
         self._mailboxes.add(mailbox)
         if self._draining:
-            mailbox.end(BYE)
+            mailbox.end(Cause.SHUTDOWN, BYE)
 
     def _remove(self, mailbox: Mailbox, audience: Audience) -> None:
         self._mailboxes.discard(mailbox)
-        self.counts.conflated += mailbox.conflated
+        self.counts.leave(mailbox)
         audience.streams -= 1
         if not audience.streams:
             del self._audiences[audience.channel]
@@ -195,7 +200,9 @@ class Hub:
 
     def _refuse_too_many(self, audience: Audience | None) -> None:
         if audience and audience.streams >= self._limits.per_user:
-            raise TooManyStreams(f"{audience.streams} streams of yours are open here; close one", of_user=True)
+            raise TooManyStreams(
+                f"so many streams of yours are open here already: {audience.streams}; close one", of_user=True
+            )
         if len(self._mailboxes) >= self._limits.per_process:
             raise TooManyStreams("too many streams are open here; another process may have room", of_user=False)
 
@@ -219,7 +226,7 @@ class Hub:
         try:
             state = state_from_message(message)
         except ValueError as error:
-            log.error("message refused", channel=channel.decode(errors="replace"), reason=str(error))  # noqa: TRY400
+            log.error("message refused", reason=str(error))  # noqa: TRY400 - whose it is, is personal
             return
         self.counts.events += 1
         if watch := audience.hear(state):

@@ -4,6 +4,7 @@ from hashlib import blake2b
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
+import structlog
 from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 from msgspec import json
@@ -46,9 +47,11 @@ def job_handlers(table: Table, listing: Listing, cursors: Cursors) -> list[HTTPR
     @get("/jobs/{job_id:str}")
     async def get_job(request: AnyRequest, user_id: str, job_id: str) -> Response[bytes]:
         """Return one of the caller's jobs."""
-        job = await table.get(job_id_from(segment_of(job_id)))
+        name = job_id_from(segment_of(job_id))
+        structlog.contextvars.bind_contextvars(job_id=name)
+        job = await table.get(name)
         if job is None or job.user_id != user_id:
-            raise JobNotFound(job_id)
+            raise JobNotFound(name)
         return _answer(request, public_json(job), {})
 
     return [list_jobs, get_job]

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING
 
 from api import frames
+from api.cause import Cause
 from api.frames import Event
 from streams.state import State
 
@@ -30,14 +31,17 @@ class Mailbox:
     __slots__ = (
         "_blocked",
         "_idle",
-        "_is_token",
         "_left",
         "_notices",
+        "_over",
         "_stale",
+        "_warns",
+        "cause",
         "conflated",
         "cut",
         "ended",
         "ending",
+        "frames",
         "is_blocked",
         "ring",
     )
@@ -48,11 +52,14 @@ class Mailbox:
         self.cut: Callable[[], None] = _unheard  # drops a connection whose client does not read
         self.is_blocked = False  # nothing can be sent now
         self.conflated = 0  # states that a newer one replaced before they were taken
+        self.frames = 0  # writes to the client
+        self.cause: Cause | None = None  # of the end, once there is one
         self.ending = False
         self.ended = False
         self._blocked = 0  # ticks
         self._left = lifetime
-        self._is_token = is_token
+        self._over = Cause.EXPIRED if is_token else Cause.AGE
+        self._warns = is_token
         self._idle = random.randrange(PING_EVERY)  # noqa: S311 - jitter: those who came together ping apart
         self._stale = False  # to be told, after the states that came before
         self._notices = b""
@@ -70,11 +77,12 @@ class Mailbox:
         self._idle += 1
         self._blocked = self._blocked + 1 if self.is_blocked or self.ended else 0
         if self._blocked >= BLOCKED_FOR:
+            self._because(Cause.SEND_TIMEOUT)
             self.cut()
         elif self._left <= 0:
-            self.end()
-        elif self._is_token and self._left <= WARN_BEFORE:
-            self._is_token = False  # said once
+            self.end(self._over)
+        elif self._warns and self._left <= WARN_BEFORE:
+            self._warns = False  # said once
             self.notice(frames.EXPIRING)
         elif self._idle >= PING_EVERY:
             self._idle = 0
@@ -94,16 +102,26 @@ class Mailbox:
         self._notices += frame
         self.ring()
 
-    def end(self, farewell: bytes = b"") -> None:
+    def end(self, cause: Cause, farewell: bytes = b"") -> None:
         """Send what waits, then end the stream."""
+        self._because(cause)
         self._notices += farewell
         self.ending = True
         self.ring()
 
     def close(self) -> None:
         """Forget who sends: nobody is there any more."""
+        self._because(Cause.CLIENT_LEFT)
         self.ended = True
         self.ring = self.cut = _unheard
+
+    @property
+    def job_id(self) -> str | None:
+        """The one job that this is about, None for all jobs of a user."""
+        return None
+
+    def _because(self, cause: Cause) -> None:
+        self.cause = self.cause or cause
 
     def _collect(self) -> bytes:
         notices, self._notices = self._notices, b""
@@ -121,6 +139,11 @@ class Slot(Mailbox):
         self.watch = watch
         self._event: Event | None = None
         self._known = known_id  # what the client told that it has seen last
+
+    @property
+    def job_id(self) -> str:
+        """The job."""
+        return self.watch.job_id
 
     def put(self, event: Event) -> None:
         """Send this state unless a newer one comes first."""
@@ -140,8 +163,11 @@ class Slot(Mailbox):
         event, self._event = self._event, None
         if event is None:
             return super()._collect()
-        self.ended = event.state.is_last
-        return event.of_one if self.ended else event.of_one + super()._collect()
+        if event.state.is_last:
+            self._because(Cause.DELETED if event.state.kind == "deleted" else Cause.DONE)
+            self.ended = True
+            return event.of_one
+        return event.of_one + super()._collect()
 
 
 class Slots(Mailbox):

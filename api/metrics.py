@@ -1,26 +1,35 @@
 """What the hub counts: plain numbers on the hot path, which Prometheus collects when it asks."""
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable
 
+from prometheus_client import Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import REGISTRY, Collector
 
+from api.cause import Cause
+from api.mailbox import Mailbox
+
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)  # seconds
+
+requests = Histogram(
+    "headway_request_seconds", "Time to answer a request; of a stream, to its first bytes", ["route", "status"]
+)
 
 
 class Counts:
     """The numbers of one process."""
 
-    __slots__ = ("_delays", "_delays_sum", "conflated", "events", "frames", "resyncs", "send_timeouts", "stale_seconds")
+    __slots__ = ("_conflated", "_delays", "_delays_sum", "_frames", "closed", "events", "resyncs", "stale_seconds")
 
     def __init__(self) -> None:
         self.events = 0  # messages from Redis
-        self.frames = 0  # writes to clients
-        self.conflated = 0  # states that a newer one replaced before they were sent
         self.resyncs = 0
-        self.send_timeouts = 0
         self.stale_seconds = 0
+        self.closed = Counter(dict.fromkeys(Cause, 0))
+        self._frames = 0  # of streams that are closed; an open one counts its own
+        self._conflated = 0
         self._delays = [0] * (len(BUCKETS) + 1)
         self._delays_sum = 0.0
 
@@ -28,6 +37,19 @@ class Counts:
         """Note the time from publishing to sending."""
         self._delays[bisect_left(BUCKETS, seconds)] += 1
         self._delays_sum += seconds
+
+    def leave(self, mailbox: Mailbox) -> None:
+        """Keep the numbers of a mailbox that is closed."""
+        self._frames += mailbox.frames
+        self._conflated += mailbox.conflated
+
+    def frames(self, mailboxes: Iterable[Mailbox]) -> int:
+        """Return the number of writes to clients; these mailboxes are open."""
+        return self._frames + sum(mailbox.frames for mailbox in mailboxes)
+
+    def conflated(self, mailboxes: Iterable[Mailbox]) -> int:
+        """Return the number of states that a newer one replaced before they were sent; these mailboxes are open."""
+        return self._conflated + sum(mailbox.conflated for mailbox in mailboxes)
 
     def delays(self) -> HistogramMetricFamily:
         """Return the histogram of the times noted."""
@@ -43,23 +65,34 @@ class Counts:
 class HubCollector(Collector):
     """Shows Prometheus the hub's numbers."""
 
-    def __init__(self, counts: Counts, streams: Callable[[], int], is_whole: Callable[[], bool]) -> None:
+    def __init__(
+        self, counts: Counts, mailboxes: Callable[[], Collection[Mailbox]], is_whole: Callable[[], bool]
+    ) -> None:
         self._counts = counts
-        self._streams = streams
+        self._mailboxes = mailboxes
         self._is_whole = is_whole
 
     def collect(self) -> Iterable[Metric]:
         """Give every number as it is now."""
-        counts = self._counts
-        yield GaugeMetricFamily("headway_streams", "Open SSE streams", self._streams())
+        counts, mailboxes = self._counts, self._mailboxes()
+        timeouts = counts.closed[Cause.SEND_TIMEOUT]
+        yield GaugeMetricFamily("headway_streams", "Open SSE streams", len(mailboxes))
+        yield self._closed()
         yield GaugeMetricFamily("headway_feed_whole", "1 while everything published is heard", int(self._is_whole()))
         yield CounterMetricFamily("headway_events_heard", "Messages from Redis", counts.events)
-        yield CounterMetricFamily("headway_frames_sent", "Writes to clients", counts.frames)
-        yield CounterMetricFamily("headway_states_conflated", "States replaced before they were sent", counts.conflated)
+        yield CounterMetricFamily("headway_frames_sent", "Writes to clients", counts.frames(mailboxes))
+        conflated = counts.conflated(mailboxes)
+        yield CounterMetricFamily("headway_states_conflated", "States replaced before they were sent", conflated)
         yield CounterMetricFamily("headway_resyncs", "Times that all watched jobs were read again", counts.resyncs)
-        yield CounterMetricFamily("headway_send_timeouts", "Streams cut, the client did not read", counts.send_timeouts)
+        yield CounterMetricFamily("headway_send_timeouts", "Streams cut, the client did not read", timeouts)
         yield CounterMetricFamily("headway_stale_seconds", "Seconds with a broken feed", counts.stale_seconds)
         yield counts.delays()
+
+    def _closed(self) -> Metric:
+        family = CounterMetricFamily("headway_streams_closed", "Streams that ended, by cause", labels=["cause"])
+        for cause, number in self._counts.closed.items():
+            family.add_metric([cause], number)
+        return family
 
 
 def show(collector: HubCollector) -> None:

@@ -1,5 +1,6 @@
 """Every error as application/problem+json (RFC 9457), naming the parameter and what is allowed."""
 
+from http import HTTPStatus
 from typing import Any
 
 import structlog
@@ -12,26 +13,20 @@ from api.errors import CallerUnknown, IssuerUnavailable, JobNotFound, ParameterR
 from api.problem import Problem
 from streams.errors import TableUnavailable
 
-log = structlog.get_logger()
-
 AnyRequest = Request[Any, Any, Any]
 
-TITLES = {
-    400: "Bad request",
-    401: "Unauthorized",
-    404: "Not found",
-    429: "Too many requests",
-    500: "Internal server error",
-    503: "Service unavailable",
-}
+HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}  # a 404 is one caller's, and for now
 RETRY_AFTER = "2"  # seconds
 STREAMS_RETRY_AFTER = "30"
 
 
 def problem(status: int, detail: str, headers: dict[str, str] | None = None, **more: str) -> Response[Problem]:
-    """Make the response for a problem; `more` are its parameter and what is allowed."""
-    body = Problem(TITLES.get(status, "Request refused"), status, detail, **more)
-    return Response(body, status_code=status, media_type="application/problem+json", headers=headers)
+    """Make the response for a problem; `more` are its parameter and what is allowed.
+
+    It has no `type`: then its title is the status' own phrase (RFC 9457, 4.2.1).
+    """
+    body = Problem(HTTPStatus(status).phrase, status, detail, **more)
+    return Response(body, status_code=status, media_type="application/problem+json", headers=HEADERS | (headers or {}))
 
 
 def _job_not_found(_: AnyRequest, error: JobNotFound) -> Response[Problem]:  # noqa: ARG001 - the same for all
@@ -47,16 +42,17 @@ def _parameter_refused(_: AnyRequest, error: ParameterRefused) -> Response[Probl
 
 
 def _issuer_unavailable(_: AnyRequest, error: IssuerUnavailable) -> Response[Problem]:
-    log.warning("issuer unavailable", reason=str(error))
+    _blame(error)
     return problem(503, "tokens cannot be checked now, try again", {"Retry-After": RETRY_AFTER})
 
 
 def _too_many_streams(_: AnyRequest, error: TooManyStreams) -> Response[Problem]:
+    _blame(error)
     return problem(429 if error.of_user else 503, str(error), {"Retry-After": STREAMS_RETRY_AFTER})
 
 
 def _unavailable(_: AnyRequest, error: TableUnavailable) -> Response[Problem]:
-    log.warning("table unavailable", reason=str(error))
+    _blame(error)
     return problem(503, "the table does not answer, try again", {"Retry-After": RETRY_AFTER})
 
 
@@ -71,9 +67,14 @@ def _http(_: AnyRequest, error: HTTPException) -> Response[Problem]:
     return problem(error.status_code, error.detail, error.headers)
 
 
-def _unexpected(request: AnyRequest, error: Exception) -> Response[Problem]:
-    log.error("request failed", path=request.url.path, exc_info=error)
+def _unexpected(_: AnyRequest, error: Exception) -> Response[Problem]:
+    structlog.contextvars.bind_contextvars(exc_info=error)
     return problem(500, "something went wrong here; it was logged")
+
+
+def _blame(error: Exception) -> None:
+    """Have the line that says that the request failed (api/requests.py) say why."""
+    structlog.contextvars.bind_contextvars(reason=str(error))
 
 
 HANDLERS: ExceptionHandlersMap = {

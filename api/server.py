@@ -11,9 +11,12 @@ from litestar import Litestar
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api.paths import keeping_slashes
+from api.requests import observed
 
 CONNECTION = "headway.connection"  # the ASGI extension that gives an app its Protocol
-KEEP_ALIVE = 75  # seconds; longer than load balancers keep idle connections (60), or they send requests into closing ones
+KEEP_ALIVE = (
+    75  # seconds; longer than load balancers keep idle connections (60), or they send requests into closing ones
+)
 
 
 class Protocol(HttpToolsProtocol):
@@ -65,7 +68,7 @@ class Server(uvicorn.Server):
 def server_for(app: Litestar, drain: Callable[[], Awaitable[None]], host: str, port: int) -> Server:
     """Make the server of one process."""
     config = uvicorn.Config(
-        keeping_slashes(app),
+        observed(keeping_slashes(app)),
         host=host,
         port=port,
         loop="uvloop",
@@ -74,6 +77,7 @@ def server_for(app: Litestar, drain: Callable[[], Awaitable[None]], host: str, p
         lifespan="off",
         access_log=False,
         log_level="warning",
+        log_config=None,  # streams/log.py says how everything is logged
         proxy_headers=False,  # nothing here depends on the client's address
         server_header=False,
         timeout_graceful_shutdown=1,

@@ -73,6 +73,8 @@ def job_from_item(item: Item) -> tuple[Job, list[str]]:
 def _require(item: Item, name: str, value: object) -> None:
     if value is None or value == "":
         found = getattr(item, name)
+        if found and name == "user_id":
+            found = "not text"  # This is logged, and whose a job is, is personal.
         job_id = item.job_id.s if item.job_id else None
         raise ItemRefused(f"item {str(job_id)[:SHOWN]!r}: {name} is {str(found or 'missing')[:SHOWN]}, a job needs one")
 

@@ -8,6 +8,7 @@ import asyncio
 import random
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import Context
 
 import structlog
 from redis.asyncio import Redis
@@ -145,7 +146,8 @@ class Listener:
     def _subscriber_at(self, node: Node) -> Subscriber:
         if node not in self._subscribers:
             subscriber = self._subscribers[node] = Subscriber(self._nodes, node, self, self._linger)
-            self._listening[subscriber] = self._tasks.create_task(self._keep(subscriber))
+            # Not in the context of the request that happened to need it first: it outlives that.
+            self._listening[subscriber] = self._tasks.create_task(self._keep(subscriber), context=Context())
         return self._subscribers[node]
 
     def _end_idle(self) -> None:

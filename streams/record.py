@@ -45,12 +45,21 @@ class _Place(Struct, frozen=True, rename="pascal"):
     sequence_number: str
 
 
+class _Keys(Struct, frozen=True, rename="pascal"):
+    keys: Item
+
+
+class _Keyed(Struct, frozen=True):
+    dynamodb: _Keys
+
+
 class _Placed(Struct, frozen=True):
     dynamodb: _Place
 
 
 _decoder = json.Decoder(Record)
 _placed_decoder = json.Decoder(_Placed)
+_keyed_decoder = json.Decoder(_Keyed)
 
 
 def decode_record(raw: bytes) -> Record:
@@ -71,6 +80,15 @@ def last_sequence(records: Sequence[bytes]) -> str | None:
         if sequence.isascii() and sequence.isdigit():
             return sequence
     return None
+
+
+def job_id_of(raw: bytes) -> str | None:
+    """Return the id of the job that a record is about, None where even that cannot be read."""
+    try:
+        job_id = _keyed_decoder.decode(raw).dynamodb.keys.job_id
+    except (ValidationError, DecodeError):
+        return None
+    return job_id.s if job_id else None
 
 
 def meaning_of(record: Record, epoch: int) -> Meaning:

@@ -22,7 +22,7 @@ from redis.exceptions import (
 )
 
 from streams.errors import ChannelUnavailable
-from streams.layout import Node
+from streams.layout import Node, slot_of
 from streams.nodes import Nodes
 
 Word = str | bytes | int
@@ -68,7 +68,7 @@ async def _send(nodes: Nodes, errands: list[Errand], script: str | None) -> None
         owner = errand.aside or layout.owner_of(errand.key)
         if owner is None:
             nodes.doubt()
-            raise ChannelUnavailable(f"no node owns the slot of {errand.key!r}")
+            raise ChannelUnavailable(f"no node owns slot {slot_of(errand.key)}")
         parcels[owner].append(errand)
     sending = [_deliver(nodes.client(node), parcel, script) for node, parcel in parcels.items()]
     for failure in await asyncio.gather(*sending, return_exceptions=True):

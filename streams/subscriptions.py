@@ -74,7 +74,7 @@ class Subscriptions:
         """Take Redis' word that a channel is subscribed; return whether it is heard now."""
         serial, expected = self._answered()
         if channel != expected:
-            raise ChannelUnavailable(f"{channel!r} was confirmed where {expected!r} was asked for")
+            raise ChannelUnavailable("another channel was confirmed than the one asked for")
         if self._held.get(channel) != serial:
             return False  # It was left since; if it was joined again, that answer is still to come.
         self._heard.add(channel)

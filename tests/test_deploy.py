@@ -34,7 +34,7 @@ METRIC_KINDS = {
     "Gauge": [""], "GaugeMetricFamily": [""],
     "Histogram": ["_bucket", "_sum", "_count"], "HistogramMetricFamily": ["_bucket", "_sum", "_count"],
 }  # fmt: skip
-OF_PYTHON = {"process_cpu_seconds_total", "process_resident_memory_bytes", "process_open_fds"}
+OF_PYTHON = {"process_cpu_seconds_total", "process_max_fds", "process_open_fds", "process_resident_memory_bytes"}
 
 
 def manifests() -> list[dict[str, Any]]:

@@ -20,7 +20,7 @@ from streams.errors import ChannelUnavailable, TableUnavailable
 from streams.feed import epoch_of
 from streams.log import configure_logging
 from streams.parked import Parked, ParkedRecords
-from streams.record import last_sequence
+from streams.record import job_id_of, last_sequence
 from streams.settings import Settings, settings_from
 from workers.relay import CHUNK, understand
 
@@ -29,10 +29,10 @@ log = structlog.get_logger()
 Event = dict[str, Any]
 
 
-def handler(event: Event, _context: object = None) -> dict[str, list[dict[str, str]]]:
+def handler(event: Event, context: object = None) -> dict[str, list[dict[str, str]]]:
     """Relay one batch; answers from which record on AWS has to try again, where Redis or the leases table is away."""
     runner, function = _started()
-    return runner.run(function.relay(event))
+    return runner.run(function.relay(event, getattr(context, "aws_request_id", None)))
 
 
 @cache
@@ -51,8 +51,9 @@ class Function:
         self._channel = Channel(connect_redis(settings.redis_url))
         self._tables = dynamodb.connect("dynamodb", os.environ, connections=2)
 
-    async def relay(self, event: Event) -> dict[str, list[dict[str, str]]]:
-        """Publish what the batch changed, and park what cannot be."""
+    async def relay(self, event: Event, request_id: str | None = None) -> dict[str, list[dict[str, str]]]:
+        """Publish what the batch changed, and park what cannot be; AWS' id of the request goes into the log."""
+        structlog.contextvars.bind_contextvars(request_id=request_id)
         records = event["Records"]
         for start in range(0, len(records), CHUNK):
             chunk = records[start : start + CHUNK]
@@ -71,7 +72,7 @@ class Function:
         parked = ParkedRecords(self._tables, self._settings.leases_table, arn)
         for number, reason in [*understood.poison, *((number, "Redis refused the change") for number in refused)]:
             sequence = last_sequence([records[number]]) or "unknown"
-            log.error("record parked", sequence=sequence, reason=reason)
+            log.error("record parked", sequence=sequence, job_id=job_id_of(records[number]), reason=reason)
             await parked.park(Parked("lambda", sequence, reason, records[number]))
 
     async def close(self) -> None:

@@ -110,7 +110,7 @@ class Worker:
                 if lease := self._leases.get(shard_id):
                     holding.compare(lease)
             except LeaseLost as lost:
-                note_loss(lost)
+                note_loss(shard_id, lost)
                 self._running[shard_id].cancel()
 
     async def _take(self, offer: Offer, tasks: asyncio.TaskGroup, stopping: asyncio.Event) -> None:
@@ -128,6 +128,7 @@ class Worker:
 
     async def _work_on(self, holding: Holding, stopping: asyncio.Event) -> None:
         """Relay a shard for as long as its lease is held."""
+        structlog.contextvars.bind_contextvars(shard=holding.shard_id)  # in this task and those that it starts
         try:
             async with asyncio.TaskGroup() as tasks:
                 keeping = tasks.create_task(keep(holding, stopping))
@@ -138,9 +139,9 @@ class Worker:
                 await asyncio.wait([mending])
                 keeping.cancel()
         except* LeaseLost as lost:
-            note_loss(lost.exceptions[0])
+            note_loss(holding.shard_id, lost.exceptions[0])
         except* Stopped:
-            log.info("stopped while holding", shard=holding.shard_id)
+            log.info("stopped while holding")
         finally:
             if not stopping.is_set():  # Else it is about to be handed back.
                 self._forget(holding)
@@ -196,7 +197,7 @@ async def release(holding: Holding) -> None:
         log.info("lease handed back", shard=holding.shard_id, after=holding.checkpoint.sequence)
 
 
-def note_loss(lost: Exception) -> None:
+def note_loss(shard_id: str, lost: Exception) -> None:
     """Count and log that a lease was lost."""
     metrics.count_error(lost)
-    log.warning("lease lost", reason=str(lost))
+    log.warning("lease lost", shard=shard_id, reason=str(lost))

@@ -7,9 +7,18 @@ from threading import Thread
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from prometheus_client import Counter, Gauge, make_wsgi_app
+from prometheus_client import Counter, Gauge, Histogram, make_wsgi_app
 
 from streams.channel import Outcome
+from streams.errors import (
+    ChannelUnavailable,
+    LeaseLost,
+    PositionExpired,
+    RecordsTrimmed,
+    ShardGone,
+    TableUnavailable,
+    Throttled,
+)
 
 records = Counter("headway_records_read", "Stream records read")
 records_unchanged = Counter("headway_records_unchanged", "Stream records that changed nothing public")
@@ -20,7 +29,19 @@ gaps = Counter("headway_gaps", "Times that records, or a shard, were trimmed bef
 mended = Counter("headway_jobs_mended", "Jobs whose lost state was published from the table after a gap")
 errors = Counter("headway_errors", "What went wrong and was tried again or given up, by kind", ["kind"])
 leases_held = Gauge("headway_leases_held", "Leases that this worker holds")
-lag = Gauge("headway_lag_seconds", "Age of the last record relayed when it was published; 0 when caught up", ["shard"])
+lag = Gauge(
+    "headway_lag_seconds",
+    "How far a shard is behind; 0 when caught up, and growing while nothing can be relayed",
+    ["shard"],
+)
+delays = Histogram(
+    "headway_record_to_publish_seconds",
+    "Age of the newest of the records that were published together; the stream tells it in whole seconds",
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600, 24 * 3600),
+)
+
+for kind in (ChannelUnavailable, LeaseLost, PositionExpired, RecordsTrimmed, ShardGone, TableUnavailable, Throttled):
+    errors.labels(kind.__name__)  # 0, so that the first one is seen as an increase
 
 _outcomes = {outcome: changes.labels(outcome.value) for outcome in Outcome}
 

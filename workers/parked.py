@@ -5,7 +5,7 @@ import asyncio
 from streams.channel import Outcome
 from streams.errors import ItemRefused
 from streams.parked import Parked
-from streams.record import decode_record, meaning_of
+from streams.record import decode_record, job_id_of, meaning_of
 from streams.settings import Settings
 from workers.process import relay_parts
 from workers.relay import Relay
@@ -19,7 +19,8 @@ async def parked(settings: Settings, *, replay: bool) -> None:
         async for record in parts.parked.all():
             count += 1
             result = await replayed(parts, record) if replay else record.reason
-            print(f"{record.at} {record.shard_id} {record.sequence} {len(record.raw)} bytes: {result}")
+            place = f"{record.at} {record.shard_id} {record.sequence}"
+            print(f"{place} job {job_id_of(record.raw) or 'unknown'}, {len(record.raw)} bytes: {result}")
         print(f"{count} parked record(s)")
 
 

@@ -6,7 +6,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import structlog
@@ -23,10 +23,14 @@ from streams.parked import ParkedRecords
 from streams.schema import check_jobs_table
 from streams.settings import Settings
 from streams.table import Table
+from streams.tracing import traces_from
 from workers import metrics
 from workers.follow import Followers
 from workers.patience import Stopped
 from workers.relay import Relay
+
+if TYPE_CHECKING:
+    from streams.spans import Traces
 
 log = structlog.get_logger()
 
@@ -51,7 +55,8 @@ async def run_relay(settings: Settings, stopping: asyncio.Event) -> None:
     """Relay until asked to stop; raises TableUnfit where the jobs table cannot be followed."""
     me = f"{socket.gethostname()}-{uuid4().hex[:8]}"
     structlog.contextvars.bind_contextvars(worker=me)
-    async with relay_parts(settings) as (connect, channel):
+    traces = traces_from(os.environ, "headway-relay")
+    async with relay_parts(settings, traces) as (connect, channel):
         followers = Followers(connect, me)
         server = metrics.serve(settings.host, settings.metrics_port, readiness(followers, channel))
         try:
@@ -64,7 +69,9 @@ async def run_relay(settings: Settings, stopping: asyncio.Event) -> None:
 
 
 @asynccontextmanager
-async def relay_parts(settings: Settings) -> AsyncIterator[tuple[Callable[[], Awaitable[Relay]], Channel]]:
+async def relay_parts(
+    settings: Settings, traces: "Traces | None" = None
+) -> AsyncIterator[tuple[Callable[[], Awaitable[Relay]], Channel]]:
     """Give what asks the table for its stream and makes the parts that follow it, and the channel; close all at the end."""
     tables = dynamodb.connect("dynamodb", os.environ, TABLE_CALLS)
     streams = dynamodb.connect("dynamodbstreams", os.environ, POLLS)
@@ -74,7 +81,7 @@ async def relay_parts(settings: Settings) -> AsyncIterator[tuple[Callable[[], Aw
         feed = Feed(streams, await stream_of(tables, settings.table))
         leases = Leases(tables, settings.leases_table, feed.arn)
         parked = ParkedRecords(tables, settings.leases_table, feed.arn)
-        return Relay(feed, channel, leases, parked, Table(tables, settings.table), await feed.epoch())
+        return Relay(feed, channel, leases, parked, Table(tables, settings.table), await feed.epoch(), traces)
 
     try:
         yield connect, channel
@@ -82,6 +89,8 @@ async def relay_parts(settings: Settings) -> AsyncIterator[tuple[Callable[[], Aw
         await channel.close()
         await tables.close()
         await streams.close()
+        if traces:
+            traces.close()
 
 
 class _Described(Struct, frozen=True, rename="pascal"):

@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 import structlog
 from msgspec import Struct
@@ -18,12 +19,16 @@ from streams.errors import ItemRefused, PositionExpired, RecordsTrimmed, ShardGo
 from streams.feed import Feed, Page
 from streams.leases import Leases
 from streams.parked import Parked, ParkedRecords
-from streams.record import Change, Meaning, decode_record, last_sequence, meaning_of
+from streams.record import Change, Meaning, decode_record, job_id_of, last_sequence, meaning_of
 from streams.table import Table, attributes_ignored
+from streams.tracing import Times
 from workers import metrics
 from workers.holding import Holding
 from workers.pace import HOT_PAUSE, Pace
 from workers.patience import hold, wait
+
+if TYPE_CHECKING:
+    from streams.spans import Traces
 
 log = structlog.get_logger()
 
@@ -40,6 +45,7 @@ class Relay(Struct, frozen=True):
     parked: ParkedRecords
     table: Table
     epoch: int
+    traces: "Traces | None" = None
 
 
 class Understood(Struct):
@@ -48,7 +54,9 @@ class Understood(Struct):
     changes: list[Change]
     origins: list[int]
     poison: list[tuple[int, str]]
-    newest: float = 0.0
+    newest: float = 0.0  # Unix seconds
+    read: int = 0  # Unix nanoseconds, and so is
+    publishing: int = 0  # when that began
 
 
 async def relay_shard(parts: Relay, holding: Holding, stopping: asyncio.Event) -> None:
@@ -73,21 +81,27 @@ async def relay_records(parts: Relay, holding: Holding, records: Sequence[bytes]
 
     async def publish() -> list[Outcome]:
         holding.check()
+        note_age(holding, understood)  # At each try: while Redis is away it grows.
         return await parts.channel.publish(understood.changes)
 
+    understood.publishing = time.time_ns()
     outcomes = await hold(publish, stopping) if understood.changes else []
+    if parts.traces:
+        trace(parts.traces, holding.shard_id, records, understood, outcomes)
     metrics.count_outcomes(outcomes)
     refused = [n for n, outcome in zip(understood.origins, outcomes, strict=True) if outcome is Outcome.REFUSED]
     for number, reason in [*understood.poison, *((number, "Redis refused the change") for number in refused)]:
         await park(parts.parked, holding, records[number], reason, stopping)
-    holding.lag = max(0.0, time.time() - understood.newest) if understood.newest else holding.lag
+    if understood.newest:
+        note_age(holding, understood)
+        metrics.delays.observe(holding.lag)
     if sequence := last_sequence(records):
         holding.checkpoint = replace(holding.checkpoint, sequence=sequence)
 
 
 def understand(records: Sequence[bytes], epoch: int) -> Understood:
     """Say what records mean; one that cannot be read is poison, and the others are not its hostages."""
-    understood = Understood([], [], [])
+    understood = Understood([], [], [], read=time.time_ns())
     for number, raw in enumerate(records):
         try:
             meaning = meaning_of(record := decode_record(raw), epoch)
@@ -103,6 +117,18 @@ def understand(records: Sequence[bytes], epoch: int) -> Understood:
         understood.origins += [number] * len(meaning.changes)
     metrics.records.inc(len(records))
     return understood
+
+
+def trace(
+    traces: "Traces", shard_id: str, records: Sequence[bytes], understood: Understood, outcomes: Sequence[Outcome]
+) -> None:
+    """Write down how the records travelled that were published just now."""
+    published = time.time_ns()
+    for number, change, outcome in zip(understood.origins, understood.changes, outcomes, strict=True):
+        if traces.samples(change.state):
+            created = decode_record(records[number]).dynamodb.approximate_creation_date_time
+            times = Times(int(created * 1e9), understood.read, understood.publishing, published)
+            traces.relayed(change.state, times, outcome.value, shard_id)
 
 
 def _note(meaning: Meaning) -> None:
@@ -122,15 +148,28 @@ async def park(parked: ParkedRecords, holding: Holding, raw: bytes, reason: str,
 
     await hold(attempt, stopping)
     metrics.records_parked.inc()
-    log.error("record parked", shard=record.shard_id, sequence=record.sequence, reason=reason)
+    log.error(
+        "record parked", shard=record.shard_id, sequence=record.sequence, job_id=job_id_of(record.raw), reason=reason
+    )
+
+
+def note_age(holding: Holding, understood: Understood) -> None:
+    """Note how old the records are that are published now; of those that cannot be read nobody knows."""
+    if understood.newest:
+        note_lag(holding, max(0.0, time.time() - understood.newest))
 
 
 def note_arrival(holding: Holding, page: Page) -> None:
-    """Remember how far behind the shard is."""
-    if not page.records:
-        holding.lag = 0.0
+    """Note that everything up to the end of a page is relayed."""
+    note_lag(holding, holding.lag if page.records else 0.0)
     holding.caught_up = holding.lag < FRESH
-    metrics.lag.labels(holding.shard_id).set(holding.lag)
+
+
+def note_lag(holding: Holding, seconds: float) -> None:
+    """Show how far behind a shard is; from some seconds on it is no longer caught up."""
+    holding.lag = seconds
+    holding.caught_up = holding.caught_up and seconds < FRESH
+    metrics.lag.labels(holding.shard_id).set(seconds)
 
 
 class Reader:
@@ -141,6 +180,7 @@ class Reader:
         self._holding = holding
         self._stopping = stopping
         self._iterator: str | None = None
+        self._answered_at = time.time()
 
     async def read(self) -> Page:
         """Return the next page; what was trimmed away meanwhile is counted, and marked as a gap to be mended."""
@@ -160,11 +200,14 @@ class Reader:
                 return Page([])
             else:
                 self._iterator = page.next_shard_iterator
+                self._answered_at = time.time()
                 return page
 
     async def _poll(self, iterator: str) -> Page:
         self._holding.check()
         metrics.polls.inc()
+        if (silent := time.time() - self._answered_at) > FRESH:
+            note_lag(self._holding, max(silent, self._holding.lag))  # Nobody knows what waits there.
         return await self._feed.read(iterator)
 
     async def _position(self) -> str:

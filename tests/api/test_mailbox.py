@@ -3,10 +3,11 @@ from msgspec import structs
 
 from api import frames
 from api.audience import Audience
+from api.cause import Cause
 from api.frames import Event
 from api.mailbox import Mailbox, Slot, Slots
 from streams.job import Job
-from streams.state import State, Version, state_of
+from streams.state import State, Version, deletion_of, state_of
 
 BYE = frames.BYE
 AUDIENCE = Audience("u", b"hw:{u}")
@@ -100,7 +101,7 @@ def test_what_came_before_the_opening_and_is_known_is_not_told_again() -> None:
     box = slot(known_id="1-2")
     box.put(event(1))
     assert box.open(event(2))
-    box.end(BYE)
+    box.end(Cause.SHUTDOWN, BYE)
     assert box.take() == BYE
 
 
@@ -142,7 +143,7 @@ def test_an_ended_stream_tells_what_waits_and_says_farewell(box: Mailbox) -> Non
         box.put(event(1))
         told = event(1).of_all if isinstance(box, Slots) else event(1).of_one
     box.notice(frames.PING)
-    box.end(BYE)
+    box.end(Cause.SHUTDOWN, BYE)
     assert box.take() == told + frames.PING + BYE
     assert box.ended
 
@@ -150,7 +151,7 @@ def test_an_ended_stream_tells_what_waits_and_says_farewell(box: Mailbox) -> Non
 def test_a_stream_can_end_without_a_word() -> None:
     box = slot()
     taken = heard(box)
-    box.end()
+    box.end(Cause.AGE)
     assert taken == [b""]
     assert box.ended
 
@@ -180,6 +181,36 @@ def test_a_token_that_ends_is_told_half_a_minute_before() -> None:
     for _ in range(10):
         box.tick()
     assert box.take() == frames.EXPIRING
+
+
+@pytest.mark.parametrize(
+    ("is_token", "is_blocked", "ticks", "cause"),
+    [
+        (False, False, 40, Cause.AGE),
+        (True, False, 40, Cause.EXPIRED),
+        (False, True, 5, Cause.SEND_TIMEOUT),
+        (True, True, 40, Cause.SEND_TIMEOUT),  # the first cause stands
+        (False, False, 39, Cause.CLIENT_LEFT),
+    ],
+)
+def test_a_stream_knows_why_it_ended(is_token: bool, is_blocked: bool, ticks: int, cause: Cause) -> None:
+    box = Slot(WATCH, 40, "", is_token=is_token)
+    box.is_blocked = is_blocked
+    for _ in range(ticks):
+        box.tick()
+    box.close()
+    assert box.cause == cause
+
+
+def test_a_last_state_is_the_cause_unless_there_was_one_before() -> None:
+    done, deleted, aged = slot(), slot(), slot()
+    for box in (done, aged):
+        box.put(event(1, "completed"))
+    deleted.put(Event(deletion_of("job_1", 1, Version(1, 2))))
+    aged.end(Cause.AGE)
+    for box in (done, deleted, aged):
+        box.take()
+    assert [box.cause for box in (done, deleted, aged)] == [Cause.DONE, Cause.DELETED, Cause.AGE]
 
 
 def test_what_a_newer_state_replaced_is_counted() -> None:

@@ -1,0 +1,29 @@
+"""One state on its way to those who watch it, timed for a trace."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from api.mailbox import Mailbox
+from streams.state import State
+
+if TYPE_CHECKING:
+    from streams.spans import Traces
+
+
+class Push:
+    """Made before the readers are told, and told() behind the last of them."""
+
+    def __init__(self, traces: "Traces", state: State, readers: Sequence[Mailbox]) -> None:
+        self._traces = traces
+        self._state = state
+        self._readers = readers
+        self._before = self._frames()
+
+    def told(self) -> None:
+        """Write it down, where the state has a trace at all: one that was read from the table has not."""
+        state = self._state
+        if self._readers and state.version and state.position and self._traces.samples(state):
+            self._traces.pushed(state, len(self._readers), self._frames() - self._before)
+
+    def _frames(self) -> int:
+        return sum(reader.frames for reader in self._readers)

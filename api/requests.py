@@ -1,0 +1,55 @@
+"""Around every request: its id, how long it took, and a line in the log where it failed on this side."""
+
+import re
+import time
+from uuid import uuid4
+
+import structlog
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.metrics import requests
+
+log = structlog.get_logger()
+
+REQUEST_ID = "headway.request_id"  # where the scope's state holds it
+SANE = re.compile(rb"[A-Za-z0-9_.:=+/-]{1,64}")  # what a proxy may have given it; anything else is replaced
+SERVER_ERROR = 500
+
+
+def observed(app: ASGIApp) -> ASGIApp:
+    """Wrap an app so that each request has an id: in the log, in X-Request-ID of the answer, and for handlers in the scope."""
+
+    async def run(scope: Scope, receive: Receive, send: Send) -> None:
+        request_id = scope.setdefault("state", {})[REQUEST_ID] = _id_of(scope)
+        structlog.contextvars.clear_contextvars()  # of the request before, on the same connection
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        begun = time.perf_counter()
+        status = 0
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
+            await send(message)
+
+        try:
+            await app(scope, receive, answer)
+        finally:
+            _note(scope.get("path_template", "none"), status, time.perf_counter() - begun)
+
+    return run
+
+
+def _id_of(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and SANE.fullmatch(value):
+            return value.decode()
+    return uuid4().hex[:14]  # 64 bytes of memory; a stream keeps it
+
+
+def _note(route: str, status: int, seconds: float) -> None:
+    requests.labels(route, str(status or "none")).observe(seconds)
+    if status >= SERVER_ERROR:  # The reason, and the job, were bound where they were known.
+        say = log.error if status == SERVER_ERROR else log.warning
+        say("request failed", route=route, status=status, seconds=round(seconds, 3))
