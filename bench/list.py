@@ -159,7 +159,7 @@ def _fill(stack: Stack) -> None:
     for first in range(0, JOBS, 25):
         puts = [{"PutRequest": {"Item": _item(number)}} for number in range(first, first + 25)]
         stack.client.batch_write_item(RequestItems={stack.table: puts})
-    stack.put(WATCHED, USER)
+    stack.put(WATCHED, USER, created_at=1, updated_at=1)
 
 
 def _item(number: int) -> dict[str, Any]:
@@ -203,13 +203,14 @@ async def _watched(stack: Stack, api: Api, first: int) -> str:
     heard: dict[int, float] = {}
     url = f"{api.url}/api/v1/jobs/{WATCHED}/events"
     try:
+        await channel.publish([_change(1, first)])  # what the table says: so a reader knows its version from the start
         async with aiohttp.ClientSession(headers=bearer(USER)) as session, session.get(url) as stream:
             publishing = asyncio.ensure_future(_publish(channel, first, told))
             # The newest state wins, so some may be left out; the last one never is.
             while first + EVENTS not in heard:
                 line = await stream.content.readline()
-                if line.startswith(b"id: 1-"):
-                    number = int(line[6:])
+                # The stream opens with what is not timed.
+                if line.startswith(b"id: 1-") and (number := int(line[6:])) in told:
                     heard[number] = time.perf_counter() - told[number]
             await publishing
     finally:
@@ -220,8 +221,11 @@ async def _watched(stack: Stack, api: Api, first: int) -> str:
 
 async def _publish(channel: Channel, first: int, told: dict[int, float]) -> None:
     for number in range(first + 1, first + EVENTS + 1):
-        later = int(time.time()) + number  # than what the table says, which has no version to compare
-        job = Job(job_id=WATCHED, user_id=USER, status="processing", created_at=1, updated_at=later)
         told[number] = time.perf_counter()
-        await channel.publish([Change(USER, state_of(job, Version(1, number)))])
+        await channel.publish([_change(number, number)])
         await asyncio.sleep(EVERY)
+
+
+def _change(updated_at: int, number: int) -> Change:
+    job = Job(job_id=WATCHED, user_id=USER, status="processing", created_at=1, updated_at=updated_at)
+    return Change(USER, state_of(job, Version(1, number)))
