@@ -4,8 +4,10 @@ FROM debian:trixie-slim AS packages
 RUN apt-get update \
  && apt-get install -y --no-install-recommends binutils python3-venv
 COPY requirements.lock .
+ARG MORE_PACKAGES=""
 RUN python3 -m venv /venv \
- && /venv/bin/pip install --no-cache-dir --require-hashes -r requirements.lock
+ && /venv/bin/pip install --no-cache-dir --require-hashes -r requirements.lock \
+ && if [ -n "$MORE_PACKAGES" ]; then /venv/bin/pip install --no-cache-dir $MORE_PACKAGES; fi
 COPY deploy/trim.sh .
 RUN sh trim.sh /venv/lib/python3.13/site-packages
 
