@@ -18,7 +18,7 @@ KINDS = {
     "cursor": r"[A-Za-z0-9_-]{32,}",
     "milliseconds": r"(?:[12][0-9]{3}|3000)",
     "date": r"[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9:]{8} GMT",
-    "request": r"[0-9a-f]{16}",
+    "request": r"[0-9a-f]{12,32}",
 }
 VARYING = re.compile(r"<([a-z]+)(?::([a-z0-9]+))?>")
 ANY_LINES = "..."
