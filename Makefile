@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help install run test chaos check lint types bench lock
+.PHONY: help install run test chaos check lint types bench dist sbom lock
 
 help: ## what the doors are
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,7 +19,7 @@ run: install ## everything on this machine, with a simulated pipeline; Ctrl-C st
 	@exec $(BIN)/python -m workers demo
 
 test: install ## the tests, on engines of their own
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist worksteal
 
 chaos: install ## kill, freeze and stop everything in turn, under load; prints how long updates stood still
 	$(BIN)/python -m tests.chaos
@@ -35,6 +35,15 @@ types: install
 	$(BIN)/mypy
 
 check: lint types test ## what CI runs: lint, types, tests
+
+dist: install ## wheel and sdist
+	@rm -rf dist
+	$(BIN)/python -m build --no-isolation
+
+sbom: install ## what the image holds, as CycloneDX, in dist/sbom.json
+	$(BIN)/pip install --quiet --disable-pip-version-check cyclonedx-bom
+	@mkdir -p dist
+	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml requirements.lock -o dist/sbom.json
 
 # The lock files name no index: uv only resolves, pip installs.
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
