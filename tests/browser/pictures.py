@@ -1,10 +1,11 @@
 """`python -m tests.browser.pictures http://127.0.0.1:8000`: the pictures in docs/, taken from a running demo."""
 
-import shutil
 import sys
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
+
+from tests.browser.chromium import launch
 
 DOCS = Path(__file__).parents[2] / "docs"
 WINDOW = ViewportSize(width=1180, height=800)
@@ -45,4 +46,4 @@ def shoot(page: Page, name: str) -> None:
 if __name__ == "__main__":
     DOCS.mkdir(exist_ok=True)
     with sync_playwright() as playwright:
-        take(playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"]), sys.argv[1])
+        take(launch(playwright), sys.argv[1])
