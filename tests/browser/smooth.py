@@ -43,7 +43,8 @@ def main() -> None:
         items = [job(visitor.user, number) for number in range(JOBS)]
         visitor.write_many(items)
         page = visitor.open()
-        until(page, lambda: all_read(page))
+        while not all_read(page):
+            page.wait_for_timeout(100)
         page.evaluate("scrollTo(0, 0)")
         page.evaluate(WATCH)
         print(
