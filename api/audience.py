@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from api.frames import Event
 from api.mailbox import Slot, Slots
-from streams.state import Order, State, order
+from streams.state import State, order
 
 FORGET_ABOVE = 2000  # jobs of one user; finished ones that nobody watches by themselves are forgotten then
 
@@ -41,11 +41,11 @@ class Watch:
             self.show(state, heard=heard)
             return
         match order(state, self.event.state):
-            case Order.NEWER:
+            case "newer":
                 self.show(state, heard=heard)
-            case Order.SAME:
+            case "same":
                 self._adopt(state)
-            case Order.UNSURE:
+            case "unsure":
                 self._doubt(state)
 
     def believe(self, truth: State, shown: Event | None) -> None:
@@ -73,14 +73,14 @@ class Watch:
 
     def show(self, state: State, *, heard: bool = False) -> None:
         """Make this the state of the job, and tell all who watch it."""
-        before = self.event.state if self.event else None
-        self._certain()
-        self.event = Event(state, self.audience.told_up_to(state.position))
+        before, audience = self.event, self.audience
+        if self.doubtful:
+            self._certain()
+        event = self.event = Event(state, audience.told_up_to(state.position) if audience.doubts else state.position)
         for slot in self.slots:
-            slot.put(self.event)
-        for box in self.audience.boxes:
-            box.tell(before, self.event, heard=heard)
-        self.event.forget_frames()
+            slot.put(event)
+        for box in audience.boxes:
+            box.tell(before.state if before else None, event, heard=heard)
 
     def _adopt(self, state: State) -> None:
         """Learn the version of what is shown already."""

@@ -68,7 +68,7 @@ class EventStream(EventSourceResponse):
         await send({"type": "http.response.start", "status": self.status_code, "headers": head})
         retry = frames.retry(random.randint(*RETRY))  # noqa: S311 - jitter, no secret
         await send({"type": "http.response.body", "body": retry, "more_body": True})
-        connection.hand_over(Stream(mailbox, self.hub.counts, leave))
+        connection.hand_over(Stream(mailbox, self.hub.outbox, self.hub.counts, leave))
 
 
 class JobStream(EventStream):

@@ -24,6 +24,7 @@ from api.frames import BYE, position_of
 from api.mailbox import Mailbox, Slot, Slots
 from api.metrics import Counts
 from api.reconcile import PASSING, Reconciler
+from api.stream import Outbox
 from api.truth import Truth
 from streams.channel import channel_of
 from streams.errors import ChannelUnavailable
@@ -54,6 +55,7 @@ class Hub:
 
     def __init__(self, redis: Redis, truth: Truth, limits: Limits) -> None:
         self.counts = Counts()
+        self.outbox = Outbox()
         self._truth = truth
         truth.has_redis = lambda: self.is_whole
         self._limits = limits
@@ -91,9 +93,9 @@ class Hub:
                 await self._listener.first_whole.wait()
 
     @property
-    def streams(self) -> int:
-        """Return the number of open streams."""
-        return len(self._mailboxes)
+    def streams(self) -> Collection[Mailbox]:
+        """The open streams."""
+        return self._mailboxes
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Start a task that the hub owns, and ends with itself."""
@@ -187,6 +189,7 @@ class Hub:
 
     def _remove(self, mailbox: Mailbox, audience: Audience) -> None:
         self._mailboxes.discard(mailbox)
+        self.counts.frames += mailbox.sent
         self.counts.conflated += mailbox.conflated
         audience.streams -= 1
         if not audience.streams:
@@ -224,7 +227,7 @@ class Hub:
         self.counts.events += 1
         if watch := audience.hear(state):
             self._reconciler.settle_soon(watch)
-        self.counts.took(max(0.0, time.time() - state.position / 1_000_000))
+        self.counts.took(time.time() - state.position / 1_000_000)
 
     def _told(self, whole: bool) -> None:
         if self._repair:

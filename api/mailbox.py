@@ -40,6 +40,7 @@ class Mailbox:
         "ending",
         "is_blocked",
         "ring",
+        "sent",
     )
 
     def __init__(self, lifetime: int, *, is_token: bool = False) -> None:
@@ -48,6 +49,7 @@ class Mailbox:
         self.cut: Callable[[], None] = _unheard  # drops a connection whose client does not read
         self.is_blocked = False  # nothing can be sent now
         self.conflated = 0  # states that a newer one replaced before they were taken
+        self.sent = 0  # how often something was taken
         self.ending = False
         self.ended = False
         self._blocked = 0  # ticks
@@ -60,8 +62,12 @@ class Mailbox:
     def take(self) -> bytes:
         """Return what waits to be sent; `ended` says afterwards that the stream ends behind it."""
         self._idle = 0
-        waiting = self._collect()
-        self.ended = self.ended or self.ending
+        waiting = self._states()
+        if (self._notices or self._stale) and not self.ended:
+            waiting += self._words()
+        if self.ending:
+            self.ended = True
+        self.sent += bool(waiting)
         return waiting
 
     def tick(self) -> None:
@@ -105,7 +111,10 @@ class Mailbox:
         self.ended = True
         self.ring = self.cut = _unheard
 
-    def _collect(self) -> bytes:
+    def _states(self) -> bytes:
+        return b""
+
+    def _words(self) -> bytes:
         notices, self._notices = self._notices, b""
         stale, self._stale = self._stale, False
         return notices + frames.STALE if stale else notices
@@ -136,12 +145,12 @@ class Slot(Mailbox):
         self.put(event)
         return True
 
-    def _collect(self) -> bytes:
+    def _states(self) -> bytes:
         event, self._event = self._event, None
         if event is None:
-            return super()._collect()
+            return b""
         self.ended = event.state.is_last
-        return event.of_one if self.ended else event.of_one + super()._collect()
+        return event.of_one
 
 
 class Slots(Mailbox):
@@ -199,6 +208,6 @@ class Slots(Mailbox):
         """Whether a stream begins with this state: unfinished, and in the wanted statuses."""
         return not state.is_last and (not self._statuses or state.status in self._statuses)
 
-    def _collect(self) -> bytes:
+    def _states(self) -> bytes:
         events, self._events = self._events, {}
-        return b"".join([event.of_all for event in events.values()]) + super()._collect()
+        return b"".join([event.of_all for event in events.values()])

@@ -1,10 +1,12 @@
 """What the hub counts: plain numbers on the hot path, which Prometheus collects when it asks."""
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import REGISTRY, Collector
+
+from api.mailbox import Mailbox
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)  # seconds
 
@@ -16,8 +18,8 @@ class Counts:
 
     def __init__(self) -> None:
         self.events = 0  # messages from Redis
-        self.frames = 0  # writes to clients
-        self.conflated = 0  # states that a newer one replaced before they were sent
+        self.frames = 0  # writes to clients who are gone; each mailbox counts its own
+        self.conflated = 0  # states that a newer one replaced before they were sent, of those clients
         self.resyncs = 0
         self.send_timeouts = 0
         self.stale_seconds = 0
@@ -27,7 +29,8 @@ class Counts:
     def took(self, seconds: float) -> None:
         """Note the time from publishing to sending."""
         self._delays[bisect_left(BUCKETS, seconds)] += 1
-        self._delays_sum += seconds
+        if seconds > 0:  # Redis' clock may be ahead.
+            self._delays_sum += seconds
 
     def delays(self) -> HistogramMetricFamily:
         """Return the histogram of the times noted."""
@@ -43,19 +46,23 @@ class Counts:
 class HubCollector(Collector):
     """Shows Prometheus the hub's numbers."""
 
-    def __init__(self, counts: Counts, streams: Callable[[], int], is_whole: Callable[[], bool]) -> None:
+    def __init__(
+        self, counts: Counts, streams: Callable[[], Collection[Mailbox]], is_whole: Callable[[], bool]
+    ) -> None:
         self._counts = counts
         self._streams = streams
         self._is_whole = is_whole
 
     def collect(self) -> Iterable[Metric]:
         """Give every number as it is now."""
-        counts = self._counts
-        yield GaugeMetricFamily("headway_streams", "Open SSE streams", self._streams())
+        counts, streams = self._counts, self._streams()
+        frames = counts.frames + sum(mailbox.sent for mailbox in streams)
+        conflated = counts.conflated + sum(mailbox.conflated for mailbox in streams)
+        yield GaugeMetricFamily("headway_streams", "Open SSE streams", len(streams))
         yield GaugeMetricFamily("headway_feed_whole", "1 while everything published is heard", int(self._is_whole()))
         yield CounterMetricFamily("headway_events_heard", "Messages from Redis", counts.events)
-        yield CounterMetricFamily("headway_frames_sent", "Writes to clients", counts.frames)
-        yield CounterMetricFamily("headway_states_conflated", "States replaced before they were sent", counts.conflated)
+        yield CounterMetricFamily("headway_frames_sent", "Writes to clients", frames)
+        yield CounterMetricFamily("headway_states_conflated", "States replaced before they were sent", conflated)
         yield CounterMetricFamily("headway_resyncs", "Times that all watched jobs were read again", counts.resyncs)
         yield CounterMetricFamily("headway_send_timeouts", "Streams cut, the client did not read", counts.send_timeouts)
         yield CounterMetricFamily("headway_stale_seconds", "Seconds with a broken feed", counts.stale_seconds)

@@ -15,7 +15,7 @@ WATCH = AUDIENCE.watch("job_1")
 
 def event(sequence: int, status: str = "processing", job_id: str = "job_1") -> Event:
     job = Job(job_id=job_id, user_id="u", status=status, created_at=1, updated_at=sequence)
-    return Event(structs.replace(state_of(job, Version(1, sequence)), position=sequence))
+    return Event(structs.replace(state_of(job, Version(1, sequence)), position=sequence), sequence)
 
 
 def slot(known_id: str = "") -> Slot:
