@@ -61,6 +61,7 @@ class Hub:
         self._limits = limits
         self._audiences: dict[bytes, Audience] = {}
         self._mailboxes: set[Mailbox] = set()
+        self._late: set[Audience] = set()  # those whose channel could not be subscribed in time
         self._listener = Listener(redis, self._hear, self._told)
         self._reconciler = Reconciler(truth, self.spawn)
         self._repair: asyncio.Task[None] | None = None
@@ -204,7 +205,8 @@ class Hub:
 
     def _say_stale(self, mailbox: Mailbox, audience: Audience) -> None:
         mailbox.stale()
-        if self.is_whole:  # Redis is slow, not away: no mending of all will come.
+        if self.is_whole and audience not in self._late:  # Redis is slow, not away: no mending of all will come.
+            self._late.add(audience)
             self.spawn(self._hear_late(audience))
 
     async def _heard(self, audience: Audience) -> bool:
@@ -256,7 +258,10 @@ class Hub:
         """Tell readers of one user what they missed before Redis let them listen."""
         since = int(time.time() - LOOK_BACK) * 1_000_000
         with suppress(ChannelUnavailable):  # Then all is read again when the feed is back.
-            await self._listener.heard(audience.channel)
+            try:
+                await self._listener.heard(audience.channel)
+            finally:
+                self._late.discard(audience)  # Before reading: who is told `stale` from here on needs another reading.
             await self._persist(lambda: self._reconciler.mend([audience], since))
 
     def _since(self) -> int:

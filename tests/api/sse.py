@@ -18,8 +18,13 @@ def content(chunks: bytes) -> bytes:
 
 
 def blocks(chunks: bytes) -> list[Block]:
+    """Return the blocks of a stream that came in chunks."""
+    return blocks_of(content(chunks))
+
+
+def blocks_of(stream: bytes) -> list[Block]:
     """Return the blocks of a stream, without comments; what is not ended by an empty line is an error."""
-    *whole, rest = content(chunks).decode().split("\n\n")
+    *whole, rest = stream.decode().split("\n\n")
     assert not rest, f"{rest!r} is not ended"
     return [block for text in whole if (block := _block(text))]
 
