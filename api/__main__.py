@@ -53,7 +53,7 @@ async def serve(settings: Settings, authenticate: Authenticate) -> None:
     traces = traces_from(os.environ, "headway-api")
     try:
         async with Hub(redis, Truth(table, channel), limits, traces).running() as hub:
-            show(HubCollector(hub.counts, lambda: hub.mailboxes, lambda: hub.is_whole))
+            show(HubCollector(hub.counts, lambda: hub.streams, lambda: hub.is_whole))
             await hub.until_whole(FEED_WITHIN)
             _spare_the_collector()
             app = create_app(settings, authenticate, table, Listing(tables, settings.table), hub)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from api.frames import Event
 from api.mailbox import Slot, Slots
 from api.push import Push
-from streams.state import Order, State, order
+from streams.state import State, order
 
 if TYPE_CHECKING:
     from streams.spans import Traces
@@ -46,11 +46,11 @@ class Watch:
             self.show(state, heard=heard)
             return
         match order(state, self.event.state):
-            case Order.NEWER:
+            case "newer":
                 self.show(state, heard=heard)
-            case Order.SAME:
+            case "same":
                 self._adopt(state)
-            case Order.UNSURE:
+            case "unsure":
                 self._doubt(state)
 
     def believe(self, truth: State, shown: Event | None) -> None:
@@ -78,19 +78,19 @@ class Watch:
 
     def show(self, state: State, *, heard: bool = False) -> None:
         """Make this the state of the job, and tell all who watch it."""
-        before = self.event.state if self.event else None
-        self._certain()
-        self.event = Event(state, self.audience.told_up_to(state.position))
-        traces = self.audience.traces
+        before, audience = self.event, self.audience
+        if self.doubtful:
+            self._certain()
+        event = self.event = Event(state, audience.told_up_to(state.position) if audience.doubts else state.position)
+        traces = audience.traces
         # Whoever connects is shown what may be hours old: that is no push.
-        push = Push(traces, state, [*self.slots, *self.audience.boxes]) if traces and (heard or before) else None
+        push = Push(traces, state, [*self.slots, *audience.boxes]) if traces and (heard or before) else None
         for slot in self.slots:
-            slot.put(self.event)
-        for box in self.audience.boxes:
-            box.tell(before, self.event, heard=heard)
-        self.event.forget_frames()
+            slot.put(event)
+        for box in audience.boxes:
+            box.tell(before.state if before else None, event, heard=heard)
         if push:
-            push.told()
+            push.told_soon()
 
     def _adopt(self, state: State) -> None:
         """Learn the version of what is shown already."""

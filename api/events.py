@@ -76,7 +76,7 @@ class EventStream(EventSourceResponse):
         retry = frames.retry(random.randint(*RETRY))  # noqa: S311 - jitter, no secret
         await send({"type": "http.response.body", "body": retry, "more_body": True})
         log.info("stream opened", request_id=request_id, job_id=mailbox.job_id)
-        connection.hand_over(Stream(mailbox, self.hub.counts, request_id, leave))
+        connection.hand_over(Stream(mailbox, self.hub.outbox, self.hub.counts, request_id, leave))
 
 
 class JobStream(EventStream):

@@ -1,25 +1,35 @@
-"""What goes over an SSE connection, as bytes. Pure.
+"""What goes over an SSE connection, as bytes, each frame in a chunk of HTTP/1.1 (RFC 9112, 7.1). Pure.
 
 https://html.spec.whatwg.org/multipage/server-sent-events.html
 """
 
+from msgspec import Struct
+
 from streams.state import State
 
-PING = b": ping\n\n"
 LONGEST_POSITION = 16  # digits, microseconds up to the year 2286; DynamoDB refuses more than 38
-BYE = b": bye, come back\n\n"
-EXPIRING = b"event: expiring\ndata: {}\n\n"
-STALE = b"event: stale\ndata: {}\n\n"
 
 
-def retry(milliseconds: int) -> bytes:
-    """Say how long a client waits before it comes back."""
-    return b"retry: %d\n\n" % milliseconds
+def chunk(frame: bytes) -> bytes:
+    """Put a frame into a chunk of its own: it is made once, and the same bytes go to every reader."""
+    return b"%x\r\n%b\r\n" % (len(frame), frame)
+
+
+PING = chunk(b": ping\n\n")
+BYE = chunk(b": bye, come back\n\n")
+EXPIRING = chunk(b"event: expiring\ndata: {}\n\n")
+STALE = chunk(b"event: stale\ndata: {}\n\n")
+LAST = b"0\r\n\r\n"  # the chunk that ends a response
 
 
 def live(position: int) -> bytes:
     """Say that all states have been told, and everything up to a position."""
-    return b"event: live\nid: @%d\ndata: {}\n\n" % position
+    return chunk(b"event: live\nid: @%d\ndata: {}\n\n" % position)
+
+
+def retry(milliseconds: int) -> bytes:
+    """Say how long a client waits before it comes back; no chunk, for the HTTP server sends it with the head."""
+    return b"retry: %d\n\n" % milliseconds
 
 
 def position_of(last_event_id: str) -> int | None:
@@ -29,23 +39,22 @@ def position_of(last_event_id: str) -> int | None:
     return int(position) if known else None
 
 
-class Event:
-    """A state and its frames, each rendered once for all who are told at the same time."""
+class Event(Struct, eq=False, gc=False):
+    """A state and its frames, each rendered once for all who are told.
 
-    __slots__ = ("_of_all", "_of_one", "position", "state")
+    `position` is how far a reader of all jobs has been told with this.
+    """
 
-    def __init__(self, state: State, position: int | None = None) -> None:
-        """`position` is how far a reader of all jobs has been told with this; that of the state by default."""
-        self.state = state
-        self.position = state.position if position is None else position
-        self._of_one: bytes | None = None
-        self._of_all: bytes | None = None
+    state: State
+    position: int
+    _of_one: bytes | None = None
+    _of_all: bytes | None = None
 
     @property
     def of_one(self) -> bytes:
         """The frame on the stream of this one job."""
         if self._of_one is None:
-            self._of_one = self._render(f"id: {self.state.id}\n".encode())
+            self._of_one = _frame(self.state, f"id: {self.state.id}\n")
         return self._of_one
 
     @property
@@ -53,12 +62,10 @@ class Event:
         """The frame on the stream of all the user's jobs; one without a version leaves the client's position as it was."""
         if self._of_all is None:
             place = f"id: {self.state.version}@{self.position}\n" if self.state.version else ""
-            self._of_all = self._render(place.encode())
+            self._of_all = _frame(self.state, place)
         return self._of_all
 
-    def forget_frames(self) -> None:
-        """Keep the state only; whoever comes late has the frame rendered again."""
-        self._of_one = self._of_all = None
 
-    def _render(self, identity: bytes) -> bytes:
-        return b"event: %s\n%sdata: %s\n\n" % (self.state.kind.encode(), identity, self.state.data)
+def _frame(state: State, place: str) -> bytes:
+    head = f"event: {state.kind}\n{place}data: ".encode()
+    return b"%x\r\n%b%b\n\n\r\n" % (len(head) + len(state.data) + 2, head, state.data)

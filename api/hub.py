@@ -25,6 +25,7 @@ from api.frames import BYE, position_of
 from api.mailbox import Mailbox, Slot, Slots
 from api.metrics import Counts
 from api.reconcile import PASSING, Reconciler
+from api.stream import Outbox
 from api.truth import Truth
 from streams.channel import channel_of
 from streams.errors import ChannelUnavailable
@@ -58,12 +59,14 @@ class Hub:
 
     def __init__(self, redis: Redis, truth: Truth, limits: Limits, traces: "Traces | None" = None) -> None:
         self.counts = Counts()
+        self.outbox = Outbox()
         self._truth = truth
         truth.has_redis = lambda: self.is_whole
         self._limits = limits
         self._traces = traces
         self._audiences: dict[bytes, Audience] = {}
         self._mailboxes: set[Mailbox] = set()
+        self._late: set[Audience] = set()  # those whose channel could not be subscribed in time
         self._listener = Listener(redis, self._hear, self._told)
         self._reconciler = Reconciler(truth, self.spawn)
         self._repair: asyncio.Task[None] | None = None
@@ -96,8 +99,8 @@ class Hub:
                 await self._listener.first_whole.wait()
 
     @property
-    def mailboxes(self) -> Collection[Mailbox]:
-        """Return the mailboxes of all open streams."""
+    def streams(self) -> Collection[Mailbox]:
+        """The open streams."""
         return self._mailboxes
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -192,7 +195,8 @@ class Hub:
 
     def _remove(self, mailbox: Mailbox, audience: Audience) -> None:
         self._mailboxes.discard(mailbox)
-        self.counts.leave(mailbox)
+        self.counts.frames += mailbox.sent
+        self.counts.conflated += mailbox.conflated
         audience.streams -= 1
         if not audience.streams:
             del self._audiences[audience.channel]
@@ -208,7 +212,8 @@ class Hub:
 
     def _say_stale(self, mailbox: Mailbox, audience: Audience) -> None:
         mailbox.stale()
-        if self.is_whole:  # Redis is slow, not away: no mending of all will come.
+        if self.is_whole and audience not in self._late:  # Redis is slow, not away: no mending of all will come.
+            self._late.add(audience)
             self.spawn(self._hear_late(audience))
 
     async def _heard(self, audience: Audience) -> bool:
@@ -231,7 +236,7 @@ class Hub:
         self.counts.events += 1
         if watch := audience.hear(state):
             self._reconciler.settle_soon(watch)
-        self.counts.took(max(0.0, time.time() - state.position / 1_000_000))
+        self.counts.took(time.time() - state.position / 1_000_000)
 
     def _told(self, whole: bool) -> None:
         if self._repair:
@@ -260,7 +265,10 @@ class Hub:
         """Tell readers of one user what they missed before Redis let them listen."""
         since = int(time.time() - LOOK_BACK) * 1_000_000
         with suppress(ChannelUnavailable):  # Then all is read again when the feed is back.
-            await self._listener.heard(audience.channel)
+            try:
+                await self._listener.heard(audience.channel)
+            finally:
+                self._late.discard(audience)  # Before reading: who is told `stale` from here on needs another reading.
             await self._persist(lambda: self._reconciler.mend([audience], since))
 
     def _since(self) -> int:

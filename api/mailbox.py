@@ -41,9 +41,9 @@ class Mailbox:
         "cut",
         "ended",
         "ending",
-        "frames",
         "is_blocked",
         "ring",
+        "sent",
     )
 
     def __init__(self, lifetime: int, *, is_token: bool = False) -> None:
@@ -52,7 +52,7 @@ class Mailbox:
         self.cut: Callable[[], None] = _unheard  # drops a connection whose client does not read
         self.is_blocked = False  # nothing can be sent now
         self.conflated = 0  # states that a newer one replaced before they were taken
-        self.frames = 0  # writes to the client
+        self.sent = 0  # how often something was taken
         self.cause: Cause | None = None  # of the end, once there is one
         self.ending = False
         self.ended = False
@@ -67,8 +67,12 @@ class Mailbox:
     def take(self) -> bytes:
         """Return what waits to be sent; `ended` says afterwards that the stream ends behind it."""
         self._idle = 0
-        waiting = self._collect()
-        self.ended = self.ended or self.ending
+        waiting = self._states()
+        if (self._notices or self._stale) and not self.ended:
+            waiting += self._words()
+        if self.ending:
+            self.ended = True
+        self.sent += bool(waiting)
         return waiting
 
     def tick(self) -> None:
@@ -123,7 +127,10 @@ class Mailbox:
     def _because(self, cause: Cause) -> None:
         self.cause = self.cause or cause
 
-    def _collect(self) -> bytes:
+    def _states(self) -> bytes:
+        return b""
+
+    def _words(self) -> bytes:
         notices, self._notices = self._notices, b""
         stale, self._stale = self._stale, False
         return notices + frames.STALE if stale else notices
@@ -159,15 +166,14 @@ class Slot(Mailbox):
         self.put(event)
         return True
 
-    def _collect(self) -> bytes:
+    def _states(self) -> bytes:
         event, self._event = self._event, None
         if event is None:
-            return super()._collect()
+            return b""
         if event.state.is_last:
             self._because(Cause.DELETED if event.state.kind == "deleted" else Cause.DONE)
             self.ended = True
-            return event.of_one
-        return event.of_one + super()._collect()
+        return event.of_one
 
 
 class Slots(Mailbox):
@@ -225,6 +231,6 @@ class Slots(Mailbox):
         """Whether a stream begins with this state: unfinished, and in the wanted statuses."""
         return not state.is_last and (not self._statuses or state.status in self._statuses)
 
-    def _collect(self) -> bytes:
+    def _states(self) -> bytes:
         events, self._events = self._events, {}
-        return b"".join([event.of_all for event in events.values()]) + super()._collect()
+        return b"".join([event.of_all for event in events.values()])

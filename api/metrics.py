@@ -21,35 +21,23 @@ requests = Histogram(
 class Counts:
     """The numbers of one process."""
 
-    __slots__ = ("_conflated", "_delays", "_delays_sum", "_frames", "closed", "events", "resyncs", "stale_seconds")
+    __slots__ = ("_delays", "_delays_sum", "closed", "conflated", "events", "frames", "resyncs", "stale_seconds")
 
     def __init__(self) -> None:
         self.events = 0  # messages from Redis
+        self.frames = 0  # writes to clients who are gone; each mailbox counts its own
+        self.conflated = 0  # states that a newer one replaced before they were sent, of those clients
         self.resyncs = 0
-        self.stale_seconds = 0
         self.closed = Counter(dict.fromkeys(Cause, 0))
-        self._frames = 0  # of streams that are closed; an open one counts its own
-        self._conflated = 0
+        self.stale_seconds = 0
         self._delays = [0] * (len(BUCKETS) + 1)
         self._delays_sum = 0.0
 
     def took(self, seconds: float) -> None:
         """Note the time from publishing to sending."""
         self._delays[bisect_left(BUCKETS, seconds)] += 1
-        self._delays_sum += seconds
-
-    def leave(self, mailbox: Mailbox) -> None:
-        """Keep the numbers of a mailbox that is closed."""
-        self._frames += mailbox.frames
-        self._conflated += mailbox.conflated
-
-    def frames(self, mailboxes: Iterable[Mailbox]) -> int:
-        """Return the number of writes to clients; these mailboxes are open."""
-        return self._frames + sum(mailbox.frames for mailbox in mailboxes)
-
-    def conflated(self, mailboxes: Iterable[Mailbox]) -> int:
-        """Return the number of states that a newer one replaced before they were sent; these mailboxes are open."""
-        return self._conflated + sum(mailbox.conflated for mailbox in mailboxes)
+        if seconds > 0:  # Redis' clock may be ahead.
+            self._delays_sum += seconds
 
     def delays(self) -> HistogramMetricFamily:
         """Return the histogram of the times noted."""
@@ -66,22 +54,23 @@ class HubCollector(Collector):
     """Shows Prometheus the hub's numbers."""
 
     def __init__(
-        self, counts: Counts, mailboxes: Callable[[], Collection[Mailbox]], is_whole: Callable[[], bool]
+        self, counts: Counts, streams: Callable[[], Collection[Mailbox]], is_whole: Callable[[], bool]
     ) -> None:
         self._counts = counts
-        self._mailboxes = mailboxes
+        self._streams = streams
         self._is_whole = is_whole
 
     def collect(self) -> Iterable[Metric]:
         """Give every number as it is now."""
-        counts, mailboxes = self._counts, self._mailboxes()
+        counts, streams = self._counts, self._streams()
+        frames = counts.frames + sum(mailbox.sent for mailbox in streams)
+        conflated = counts.conflated + sum(mailbox.conflated for mailbox in streams)
         timeouts = counts.closed[Cause.SEND_TIMEOUT]
-        yield GaugeMetricFamily("headway_streams", "Open SSE streams", len(mailboxes))
+        yield GaugeMetricFamily("headway_streams", "Open SSE streams", len(streams))
         yield self._closed()
         yield GaugeMetricFamily("headway_feed_whole", "1 while everything published is heard", int(self._is_whole()))
         yield CounterMetricFamily("headway_events_heard", "Messages from Redis", counts.events)
-        yield CounterMetricFamily("headway_frames_sent", "Writes to clients", counts.frames(mailboxes))
-        conflated = counts.conflated(mailboxes)
+        yield CounterMetricFamily("headway_frames_sent", "Writes to clients", frames)
         yield CounterMetricFamily("headway_states_conflated", "States replaced before they were sent", conflated)
         yield CounterMetricFamily("headway_resyncs", "Times that all watched jobs were read again", counts.resyncs)
         yield CounterMetricFamily("headway_send_timeouts", "Streams cut, the client did not read", timeouts)

@@ -8,15 +8,15 @@ from contextlib import contextmanager
 
 import uvicorn
 from litestar import Litestar
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api.paths import keeping_slashes
 from api.requests import observed
 
 CONNECTION = "headway.connection"  # the ASGI extension that gives an app its Protocol
-KEEP_ALIVE = (
-    75  # seconds; longer than load balancers keep idle connections (60), or they send requests into closing ones
-)
+FINISH_WITHIN = 0.5  # seconds that other requests have when the process stops; DynamoDB may not answer at all
+KEEP_ALIVE = 75  # seconds; longer than the 60 of load balancers, or they send requests into closing connections
 
 
 class Protocol(HttpToolsProtocol):
@@ -65,10 +65,33 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
+def refusing_when_stopped(app: ASGIApp) -> ASGIApp:
+    """Wrap an app so that a request which the end of the process cancels is asked to come again, not told of an error."""
+
+    async def run(scope: Scope, receive: Receive, send: Send) -> None:
+        begun = False
+
+        async def sending(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await app(scope, receive, sending)
+        except asyncio.CancelledError:
+            if begun:
+                raise
+            headers = [(b"retry-after", b"1"), (b"content-length", b"0")]
+            await send({"type": "http.response.start", "status": 503, "headers": headers})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    return run
+
+
 def server_for(app: Litestar, drain: Callable[[], Awaitable[None]], host: str, port: int) -> Server:
     """Make the server of one process."""
     config = uvicorn.Config(
-        observed(keeping_slashes(app)),
+        observed(refusing_when_stopped(keeping_slashes(app))),
         host=host,
         port=port,
         loop="uvloop",
@@ -80,7 +103,7 @@ def server_for(app: Litestar, drain: Callable[[], Awaitable[None]], host: str, p
         log_config=None,  # streams/log.py says how everything is logged
         proxy_headers=False,  # nothing here depends on the client's address
         server_header=False,
-        timeout_graceful_shutdown=1,
         timeout_keep_alive=KEEP_ALIVE,
+        timeout_graceful_shutdown=FINISH_WITHIN,  # type: ignore[arg-type]  # it goes to asyncio.wait_for()
     )
     return Server(config, drain)

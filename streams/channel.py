@@ -6,6 +6,7 @@ from enum import Enum
 from hashlib import sha1
 from importlib.resources import files
 
+import structlog
 from msgspec import Struct
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
@@ -13,11 +14,13 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from streams.errors import ChannelUnavailable
-from streams.message import head_of, message_of, state_from_message
+from streams.message import completed, head_of, state_from_message
 from streams.nodes import Nodes
 from streams.record import Change
 from streams.routing import Errand, Word, run
 from streams.state import State
+
+log = structlog.get_logger()
 
 KEEP = 24 * 3600  # seconds; what DynamoDB Streams keeps, so a replay always meets what it repeats
 PUBLISH = files(__package__).joinpath("publish.lua").read_text()
@@ -110,7 +113,7 @@ class Channel:
     async def _tell_owners(self, changes: Sequence[Change], errands: Iterable[tuple[Errand, Sequence[int]]]) -> None:
         """Tell what was stored where its slot is moving to; until it has moved, everyone listens where it comes from."""
         telling = [
-            Errand(errand.key, ("SPUBLISH", errand.key, message_of(changes[number].state, int(answer))))
+            Errand(errand.key, ("SPUBLISH", errand.key, _message(changes[number].state, answer)))
             for errand, numbers in errands
             for number, answer in zip(numbers, errand.value, strict=True)
             if errand.aside and answer not in OUTCOMES
@@ -125,7 +128,7 @@ class Channel:
             key = latest_key(user_id, job_id)
             errands.append(Errand(key.encode(), ("HMGET", key, *LATEST)))
         await run(self._nodes, errands)
-        return [state_from_message(b"%s %s\n%s" % tuple(row.value)) for row in errands if None not in row.value]
+        return [state for row in errands if (state := _stored(row.key, row.value))]
 
     async def recent(self, user_id: str, since: int | None) -> Recent:
         """Return which jobs changed after a position, within the last minute where it is None."""
@@ -164,6 +167,22 @@ def _batches(changes: Sequence[Change]) -> list[tuple[str, list[int]]]:
             batches.append((change.user_id, batch))
         batch.append(number)
     return batches
+
+
+def _stored(key: bytes, values: Sequence[bytes | None]) -> State | None:
+    """Read a job's latest state, None where there is none; one that is unreadable is as good as none, the table is read anyway."""
+    head, position, data = values
+    if head is None or position is None or data is None:
+        return None
+    try:
+        return state_from_message(completed(head, position, data))
+    except ValueError as error:
+        log.warning("latest state refused", key=key.decode(errors="replace"), reason=str(error))
+        return None
+
+
+def _message(state: State, position: bytes) -> bytes:
+    return completed(head_of(state), position, state.data)
 
 
 def _arguments(user_id: str, changes: Sequence[Change], tell: str) -> tuple[Word, ...]:

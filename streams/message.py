@@ -1,44 +1,42 @@
 r"""A state on its way through Redis: one line of head, then the public JSON. Pure.
 
-    <version> <kind> <updated_at> <status> <job_id> <position>\n<public JSON>
+    [[<epoch>,<sequence>],<kind>,<updated_at>,<status>,<job_id>,<position>]\n<public JSON>
 
-Status and job id are percent-encoded. The head says all that a process needs to route a message and to
-order it, so the JSON is passed on undecoded. The position comes last because Redis itself appends it.
+The head is all that a process needs to route a message and to order it, so the JSON is passed on undecoded.
+The position comes last because Redis itself appends it.
 """
 
-from typing import cast, get_args
-from urllib.parse import quote, unquote
+from msgspec import Struct, json
 
 from streams.state import Kind, State, Version
 
-KINDS = get_args(Kind)
+
+class _Head(Struct, array_like=True, forbid_unknown_fields=True, gc=False):
+    version: Version
+    kind: Kind
+    updated_at: int
+    status: str
+    job_id: str
+    position: int
 
 
-def head_of(state: State) -> str:
-    """Return the head without the position; the state must have a version."""
-    return f"{state.version} {state.kind} {state.updated_at} {quote(state.status, '')} {quote(state.job_id, '')}"
+_decode = json.Decoder(_Head).decode
 
 
-def message_of(state: State, position: int) -> bytes:
-    """Return the message of a state at a position, as streams/publish.lua makes it."""
-    return f"{head_of(state)} {position}\n".encode() + state.data
+def head_of(state: State) -> bytes:
+    """Return the head without the position and without its end; the state must have a version."""
+    return json.encode((state.version, state.kind, state.updated_at, state.status, state.job_id))[:-1]
+
+
+def completed(head: bytes, position: bytes, data: bytes) -> bytes:
+    """Return the message of a head, as streams/publish.lua makes it."""
+    return b"%b,%b]\n%b" % (head, position, data)
 
 
 def state_from_message(message: bytes) -> State:
     """Read a message; raises ValueError where it is none."""
-    head, _, data = message.partition(b"\n")
-    version, kind, updated_at, status, job_id, position = head.decode().split(" ")
-    epoch, sequence = version.split("-")
+    line, _, data = message.partition(b"\n")
+    head = _decode(line)
     if not data:
-        raise ValueError(f"message {head!r} ends before its JSON")
-    if kind not in KINDS:
-        raise ValueError(f"{kind!r} is not a kind of state; one is {', '.join(KINDS)}")
-    return State(
-        unquote(job_id),
-        cast("Kind", kind),
-        unquote(status),
-        int(updated_at),
-        data,
-        Version(int(epoch), int(sequence)),
-        int(position),
-    )
+        raise ValueError(f"message {line!r} ends before its JSON")
+    return State(head.job_id, head.kind, head.status, head.updated_at, data, head.version, head.position)

@@ -39,7 +39,7 @@ for number = 2, #KEYS do
     local written = string.format('%.0f', position)
     redis.call('HSET', key, 'version', epoch .. '-' .. sequence, 'data', data, 'head', head, 'position', written)
     redis.call('EXPIRE', key, keep)
-    redis.call(command, channel, head .. ' ' .. written .. '\n' .. data)
+    redis.call(command, channel, head .. ',' .. written .. ']\n' .. data)
     changed[#changed + 1] = written
     changed[#changed + 1] = ARGV[at + 4]
     outcomes[number - 1] = written

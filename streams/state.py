@@ -1,6 +1,5 @@
 """A job's state at one moment, and which of two states is newer. Pure."""
 
-from enum import Enum
 from hashlib import blake2s
 from typing import Literal
 
@@ -9,9 +8,10 @@ from msgspec import Struct, json
 from streams.job import FINAL_STATUSES, Job, public_json
 
 Kind = Literal["update", "done", "deleted"]
+Order = Literal["newer", "same", "older", "unsure"]  # how a candidate stands to the state that is shown
 
 
-class Version(Struct, frozen=True, order=True, gc=False):
+class Version(Struct, frozen=True, order=True, gc=False, array_like=True):
     """Where in the table's history a state stands: the stream's birth in Unix milliseconds, and its sequence number."""
 
     epoch: int
@@ -67,37 +67,28 @@ def deletion_of(job_id: str, updated_at: int, version: Version | None = None) ->
     return State(job_id, "deleted", "", updated_at, json.encode({"job_id": job_id}), version)
 
 
-class Order(Enum):
-    """How a candidate stands to the state that is shown."""
-
-    NEWER = "newer"
-    SAME = "same"
-    OLDER = "older"
-    UNSURE = "unsure"
-
-
 def order(candidate: State, current: State) -> Order:
     """Say whether the candidate is newer than the current state of the same job.
 
-    Versions decide where both have one. Where only one has, UNSURE asks for one consistent read of the
+    Versions decide where both have one. Where only one has, `unsure` asks for one consistent read of the
     table: writers' clocks differ, so neither may be believed. Two reads of the table are told apart by
-    `updated_at`, as far as whole seconds of several machines can: UNSURE is two different states of the
+    `updated_at`, as far as whole seconds of several machines can: `unsure` is two different states of the
     same second, and a last state that looks older.
     """
     if candidate.version and current.version:
         return _by_version(candidate.version, current.version)
     if candidate.data == current.data:
-        return Order.SAME
+        return "same"
     if candidate.version or current.version:
-        return Order.UNSURE
+        return "unsure"
     if candidate.updated_at > current.updated_at:
-        return Order.NEWER
+        return "newer"
     if candidate.updated_at == current.updated_at or candidate.is_last:
-        return Order.UNSURE
-    return Order.OLDER
+        return "unsure"
+    return "older"
 
 
 def _by_version(candidate: Version, current: Version) -> Order:
-    if candidate == current:
-        return Order.SAME
-    return Order.NEWER if candidate > current else Order.OLDER
+    if candidate > current:
+        return "newer"
+    return "same" if candidate == current else "older"

@@ -136,18 +136,15 @@ class Subscriber:
             return
         kind, channel, content = reply
         if kind in MESSAGES:
-            self._hear(channel, content)
+            if channel == self._probe:
+                self._probed = asyncio.get_running_loop().time()
+            elif channel in self.channels.wanted:
+                self._ears.hear(channel, content)
         elif kind in JOINED:
             if self.channels.confirmed(channel):
                 self._ears.confirmed(channel)
         elif self.channels.left(channel):
             self._misplaced(channel)
-
-    def _hear(self, channel: bytes, message: bytes) -> None:
-        if channel == self._probe:
-            self._probed = asyncio.get_running_loop().time()
-        elif channel in self.channels.wanted:
-            self._ears.hear(channel, message)
 
     def _refused(self, reason: RedisError) -> None:
         if not isinstance(reason, MovedError):

@@ -1,54 +1,62 @@
-"""A proxy before DynamoDB that counts what is asked, by operation."""
+"""A relay before DynamoDB that counts what is asked, by operation."""
 
-import urllib.error
-import urllib.request
+import asyncio
+import re
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Event, Thread
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from urllib.parse import urlsplit
+
+OPERATION = re.compile(rb"x-amz-target: *\w+\.(\w+)\r\n", re.IGNORECASE)
+LONGEST = 128  # bytes of a header line that one read may cut in two
 
 
-@contextmanager
-def counting_proxy(target: str) -> Iterator[tuple[str, Counter[str]]]:
-    """Give the address of the proxy and its counts, which grow while it is used; afterwards it answers 503."""
+@asynccontextmanager
+async def counting_proxy(target: str) -> AsyncIterator[tuple[str, Counter[str]]]:
+    """Give the address of the proxy and its counts, which grow while it is used."""
     counts: Counter[str] = Counter()
-    ended = Event()
+    there = urlsplit(target)
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    relaying: set[asyncio.Task[None]] = set()
 
-        def do_POST(self) -> None:
-            if ended.is_set():  # This connection was kept alive.
-                self._answer(503, b"{}")
-                return
-            counts[self.headers["X-Amz-Target"].rpartition(".")[2]] += 1
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            headers = {name: value for name, value in self.headers.items() if name.lower() != "host"}
-            request = urllib.request.Request(target, body, headers, method="POST")  # noqa: S310 - loopback
-            try:
-                with urllib.request.urlopen(request) as answer:  # noqa: S310
-                    self._answer(answer.status, answer.read())
-            except urllib.error.HTTPError as error:
-                self._answer(error.code, error.read())
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        answers, requests = await asyncio.open_connection(there.hostname, there.port)
+        try:
+            await asyncio.gather(_pass_on(answers, writer), _pass_on(reader, requests, counts))
+        finally:
+            for end in (writer, requests):
+                end.close()
+                with suppress(OSError):
+                    await end.wait_closed()
 
-        def _answer(self, status: int, body: bytes) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", "application/x-amz-json-1.0")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        relaying.add(task := asyncio.ensure_future(relay(reader, writer)))
+        task.add_done_callback(relaying.discard)
 
-        def log_message(self, *_: object) -> None:
-            pass
+    async with await asyncio.start_server(begin, "127.0.0.1", 0) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", counts
+        for task in relaying:
+            task.cancel()
+        await asyncio.gather(*relaying, return_exceptions=True)
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}", counts
-    finally:
-        ended.set()
-        server.shutdown()
-        server.server_close()
-        thread.join()
+
+async def _pass_on(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, counts: Counter[str] | None = None
+) -> None:
+    seen = b""
+    with suppress(OSError):  # Headway is killed on purpose
+        while data := await reader.read(2**16):
+            if counts is not None:
+                seen = _count(seen + data, counts)
+            writer.write(data)
+            await writer.drain()
+        writer.write_eof()
+
+
+def _count(seen: bytes, counts: Counter[str]) -> bytes:
+    """Count what is asked for in some bytes; return what may belong to a line that is not whole yet."""
+    end = 0
+    for found in OPERATION.finditer(seen):
+        counts[found[1].decode()] += 1
+        end = found.end()
+    return seen[end:][-LONGEST:]

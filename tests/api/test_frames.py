@@ -8,7 +8,7 @@ from api.frames import Event, position_of
 from streams.job import Job
 from streams.state import State, Version, deletion_of, state_of
 from tests import strategies
-from tests.api.sse import Block, blocks
+from tests.api.sse import Block, blocks, content
 
 VERSION = Version(1795402343351, 17954023433170000000001)
 POSITION = 1795402343351801
@@ -19,13 +19,17 @@ def state(status: str = "processing", version: Version | None = VERSION) -> Stat
     return structs.replace(state_of(job, version), position=POSITION)
 
 
+def event(state: State) -> Event:
+    return Event(state, state.position)
+
+
 def block_of(frame: bytes) -> Block:
     (block,) = blocks(frame)
     return block
 
 
 def test_a_state_is_one_event_with_its_version_and_the_public_json() -> None:
-    assert Event(state()).of_one == (
+    assert content(event(state()).of_one) == (
         b"event: update\nid: 1795402343351-17954023433170000000001\n"
         b'data: {"job_id":"job_1","status":"processing","progress_percent":0,"created_at":1,"updated_at":2}\n\n'
     )
@@ -33,22 +37,22 @@ def test_a_state_is_one_event_with_its_version_and_the_public_json() -> None:
 
 @pytest.mark.parametrize(("status", "name"), [("processing", "update"), ("completed", "done"), ("failed", "done")])
 def test_a_final_state_is_called_done(status: str, name: str) -> None:
-    assert block_of(Event(state(status)).of_one)["event"] == name
+    assert block_of(event(state(status)).of_one)["event"] == name
 
 
 def test_a_deletion_is_called_deleted() -> None:
-    gone = block_of(Event(deletion_of("job_1", 2, VERSION)).of_all)
+    gone = block_of(event(deletion_of("job_1", 2, VERSION)).of_all)
     assert (gone["event"], gone["data"]) == ("deleted", '{"job_id":"job_1"}')
 
 
 def test_on_the_stream_of_all_jobs_the_id_tells_the_position_too() -> None:
-    identity = block_of(Event(state()).of_all)["id"]
+    identity = block_of(event(state()).of_all)["id"]
     assert identity == f"{VERSION}@{POSITION}"
     assert position_of(identity) == POSITION
 
 
 def test_a_state_without_a_version_leaves_the_position_of_the_stream_of_all_jobs_alone() -> None:
-    unversioned = Event(state(version=None))
+    unversioned = event(state(version=None))
     assert "id" not in block_of(unversioned.of_all)
     assert block_of(unversioned.of_one)["id"].startswith("table-")
 
@@ -56,24 +60,24 @@ def test_a_state_without_a_version_leaves_the_position_of_the_stream_of_all_jobs
 @given(strategies.jobs, st.none() | strategies.versions)
 def test_whatever_a_job_says_its_frame_is_one_event(job: Job, version: Version | None) -> None:
     any_state = state_of(job, version)
-    for frame in (Event(any_state).of_one, Event(any_state).of_all):
+    for frame in (event(any_state).of_one, event(any_state).of_all):
         block = block_of(frame)
         assert block["event"] == any_state.kind
         assert block["data"] == any_state.data.decode()
-    assert block_of(Event(any_state).of_one)["id"] == any_state.id
+    assert block_of(event(any_state).of_one)["id"] == any_state.id
 
 
 def test_a_frame_is_rendered_once() -> None:
-    event = Event(state())
-    assert event.of_one is event.of_one
-    assert event.of_all is event.of_all
+    told = event(state())
+    assert told.of_one is told.of_one
+    assert told.of_all is told.of_all
 
 
 def test_what_is_no_state_is_told_in_frames_of_its_own() -> None:
     assert blocks(frames.PING) == []
     assert blocks(frames.BYE) == []
     assert blocks(frames.STALE) == [{"event": "stale", "data": "{}"}]
-    assert blocks(frames.retry(1234)) == [{"retry": "1234"}]
+    assert blocks(frames.chunk(frames.retry(1234))) == [{"retry": "1234"}]
     assert blocks(frames.live(POSITION)) == [{"event": "live", "id": f"@{POSITION}", "data": "{}"}]
     assert position_of(f"@{POSITION}") == POSITION
 

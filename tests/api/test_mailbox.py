@@ -16,7 +16,7 @@ WATCH = AUDIENCE.watch("job_1")
 
 def event(sequence: int, status: str = "processing", job_id: str = "job_1") -> Event:
     job = Job(job_id=job_id, user_id="u", status=status, created_at=1, updated_at=sequence)
-    return Event(structs.replace(state_of(job, Version(1, sequence)), position=sequence))
+    return Event(structs.replace(state_of(job, Version(1, sequence)), position=sequence), sequence)
 
 
 def slot(known_id: str = "") -> Slot:
@@ -206,7 +206,7 @@ def test_a_last_state_is_the_cause_unless_there_was_one_before() -> None:
     done, deleted, aged = slot(), slot(), slot()
     for box in (done, aged):
         box.put(event(1, "completed"))
-    deleted.put(Event(deletion_of("job_1", 1, Version(1, 2))))
+    deleted.put(Event(deletion_of("job_1", 1, Version(1, 2)), 0))
     aged.end(Cause.AGE)
     for box in (done, deleted, aged):
         box.take()

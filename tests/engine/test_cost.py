@@ -8,7 +8,7 @@ from tests.stack import Stack
 async def test_a_watcher_costs_one_read_when_it_connects_and_none_after(stack: Stack, user: str) -> None:
     stack.start_relay()
     await put(stack, "job", user, 0)
-    with counting_proxy(stack.aws["AWS_ENDPOINT_URL"]) as (url, counts):
+    async with counting_proxy(stack.aws["AWS_ENDPOINT_URL"]) as (url, counts):
         api = stack.start_api(AWS_ENDPOINT_URL_DYNAMODB=url)
         async with watching(api, "/jobs/job/events", user) as one, watching(api, "/jobs/events", user) as all_jobs:
             await one.until(lambda told: bool(told.states))

@@ -219,12 +219,12 @@ def test_the_lag_grows_while_redis_is_away(stack: Stack, user: str) -> None:
     wait_for(lambda: lag_at(port) == 0)
 
 
-def test_the_lag_grows_while_the_stream_cannot_be_read(stack: Stack) -> None:
+async def test_the_lag_grows_while_the_stream_cannot_be_read(stack: Stack) -> None:
     port = free_port()
-    with counting_proxy(stack.aws["AWS_ENDPOINT_URL"]) as (url, _):
+    async with counting_proxy(stack.aws["AWS_ENDPOINT_URL"]) as (url, _):
         stack.start_relay(HEADWAY_METRICS_PORT=str(port), AWS_ENDPOINT_URL_DYNAMODB_STREAMS=url)
-        wait_for(lambda: lag_at(port) == 0)
-    wait_for(lambda: lag_at(port) > 4)
+        await asyncio.to_thread(wait_for, lambda: lag_at(port) == 0)
+    await asyncio.to_thread(wait_for, lambda: lag_at(port) > 4)
 
 
 def test_a_second_relay_stands_by_and_is_ready(stack: Stack) -> None:

@@ -4,7 +4,8 @@ import asyncio
 import signal
 import socket
 import time
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -157,3 +158,34 @@ async def test_sigterm_ends_the_process_while_redis_is_away(stack: Stack, user: 
         assert await asyncio.to_thread(api.process.wait, 5) == 0
         for answer in answers:
             assert (await answer.aread()).rstrip().endswith(b": bye, come back")
+
+
+async def test_sigterm_ends_the_process_though_dynamodb_never_answers_and_asks_to_come_again(
+    stack: Stack, user: str
+) -> None:
+    async with silent() as (url, asked):
+        api = stack.start_api(AWS_ENDPOINT_URL_DYNAMODB=url)
+        async with httpx.AsyncClient(timeout=30) as client:
+            paths = ("/jobs", "/jobs/job", "/jobs/job/events", "/jobs/events")
+            waiting = [asyncio.ensure_future(client.send(streaming(client, api, user, path))) for path in paths]
+            for _ in paths:
+                await asked.get()
+            api.process.send(signal.SIGTERM)
+            answers = await asyncio.gather(*waiting)
+        assert await asyncio.to_thread(api.process.wait, 5) == 0
+    assert [answer.status_code for answer in answers] == [503] * 4
+    assert all(int(answer.headers["retry-after"]) > 0 for answer in answers)
+
+
+@asynccontextmanager
+async def silent() -> AsyncIterator[tuple[str, asyncio.Queue[bytes]]]:
+    """Give the address of a server that never answers, and what it was asked."""
+    asked: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(2**16):
+            asked.put_nowait(data)
+        writer.close()
+
+    async with await asyncio.start_server(listen, "127.0.0.1", 0) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", asked

@@ -20,7 +20,7 @@ from streams.lease import Lease
 from streams.leases import Leases
 from streams.parked import Parked, ParkedRecords
 from streams.record import Change
-from streams.state import Order, State, order
+from streams.state import State, order
 from streams.table import Table
 from tests.fleet.world import DRIFT, EPOCH, World
 from workers.fleet import Worker
@@ -188,11 +188,11 @@ class FakeChannel(Channel):
         if change.state.version.sequence in {w.sequence for w in self._world.writes[change.state.job_id]}:
             self._world.check_publishing(self._desk, begun, change)
         stored = self._world.stored.get(change.state.job_id)
-        verdict = order(change.state, stored) if stored else Order.NEWER
-        if verdict is Order.NEWER:
+        verdict = order(change.state, stored) if stored else "newer"
+        if verdict == "newer":
             self._world.stored[change.state.job_id] = change.state
             return Outcome.PUBLISHED
-        return Outcome.REPEATED if verdict is Order.SAME else Outcome.OLDER
+        return Outcome.REPEATED if verdict == "same" else Outcome.OLDER
 
     async def latest(self, jobs: Iterable[tuple[str, str]]) -> list[State]:
         stored = self._world.stored
