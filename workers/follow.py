@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import structlog
 
@@ -35,13 +36,17 @@ class Followers:
         async with asyncio.TaskGroup() as tasks:
             while not stopping.is_set():
                 if parts.feed.arn not in self._workers:
-                    log.info("stream found", stream=parts.feed.arn)
-                    # What changed between two streams, neither tells.
-                    worker = Worker(parts, self._me, succeeds=bool(self._workers))
-                    self._workers[parts.feed.arn] = worker
-                    tasks.create_task(self._work(parts.feed.arn, worker, stopping))
+                    with suppress(Stopped):
+                        await self._begin(parts, tasks, stopping)
                 await wait(stopping, self._ask_every)
                 parts = await self._ask_again(parts, stopping)
+
+    async def _begin(self, parts: Relay, tasks: asyncio.TaskGroup, stopping: asyncio.Event) -> None:
+        succeeds = await hold(parts.leases.succeed_others, stopping)
+        log.info("stream found", stream=parts.feed.arn, succeeds_another=succeeds)
+        worker = Worker(parts, self._me, succeeds=succeeds)
+        self._workers[parts.feed.arn] = worker
+        tasks.create_task(self._work(parts.feed.arn, worker, stopping))
 
     async def _ask_again(self, known: Relay, stopping: asyncio.Event) -> Relay:
         """Return the parts of the table's stream; those known while it has none."""

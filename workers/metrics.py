@@ -29,7 +29,7 @@ gaps = Counter("headway_gaps", "Times that records, or a shard, were trimmed bef
 mended = Counter("headway_jobs_mended", "Jobs whose lost state was published from the table after a gap")
 errors = Counter("headway_errors", "What went wrong and was tried again or given up, by kind", ["kind"])
 leases_held = Gauge("headway_leases_held", "Leases that this worker holds")
-lag = Gauge("headway_lag_seconds", "Age of the last record relayed when it was published; 0 when caught up", ["shard"])
+lag = Gauge("headway_lag_seconds", "Age of the last record relayed; 0 when caught up", ["shard"])
 delays = Histogram(
     "headway_record_to_publish_seconds",
     "Age of the newest of the records that were published together; the stream tells it in whole seconds",
@@ -53,8 +53,15 @@ def count_error(error: Exception) -> None:
     errors.labels(type(error).__name__).inc()
 
 
+def show_shard(shard_id: str, seconds: Callable[[], float]) -> None:
+    """Count a lease that was taken, and show how far behind its shard is."""
+    leases_held.inc()
+    lag.labels(shard_id).set_function(seconds)
+
+
 def forget_shard(shard_id: str) -> None:
-    """Show no lag of a shard that another worker relays now, or that is done."""
+    """Show nothing of a shard that another worker relays now, or that is done."""
+    leases_held.dec()
     with suppress(KeyError):
         lag.remove(shard_id)
 
