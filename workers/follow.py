@@ -25,6 +25,7 @@ class Followers:
         self._me = me
         self._ask_every = ask_every
         self._workers: dict[str, Worker] = {}
+        self._followed_before = False
 
     def have_looked_within(self, seconds: float) -> bool:
         """Say whether every worker saw its leases lately."""
@@ -42,10 +43,10 @@ class Followers:
                 parts = await self._ask_again(parts, stopping)
 
     async def _begin(self, parts: Relay, tasks: asyncio.TaskGroup, stopping: asyncio.Event) -> None:
-        succeeds = await hold(parts.leases.succeed_others, stopping)
+        succeeds = self._followed_before or await hold(parts.leases.succeed_others, stopping)
         log.info("stream found", stream=parts.feed.arn, succeeds_another=succeeds)
         worker = Worker(parts, self._me, succeeds=succeeds)
-        self._workers[parts.feed.arn] = worker
+        self._workers[parts.feed.arn], self._followed_before = worker, True
         tasks.create_task(self._work(parts.feed.arn, worker, stopping))
 
     async def _ask_again(self, known: Relay, stopping: asyncio.Event) -> Relay:
