@@ -1,6 +1,7 @@
 """What one relay process can publish, how late, and whether its memory grows."""
 
 import asyncio
+import os
 import resource
 import signal
 import tempfile
@@ -106,17 +107,31 @@ async def throughput() -> list[list[str]]:
         unused: Any = None
         parts = Relay(Feed(cast("DynamoDB", stream), "canned"), channel, leases, unused, unused, 1)
         holding = Holding(leases, Lease("shard", "bench", 1), 0.0, lambda: 0.0)
-        begun, begun_cpu = time.monotonic(), time.process_time()
-        await relay_shard(parts, holding, asyncio.Event())
-        seconds, cpu = time.monotonic() - begun, time.process_time() - begun_cpu
+        begun, begun_cpu, begun_queued = time.monotonic(), time.process_time(), queued()
+        async with asyncio.TaskGroup() as tasks:
+            await relay_shard(parts, holding, tasks, asyncio.Event())
+        seconds, cpu, lent = time.monotonic() - begun, time.process_time() - begun_cpu, queued() - begun_queued
         await channel.close()
     records = PAGES * PAGE
     growth = (stream.memory[-1] - stream.memory[0]) / 1024
     return [
         ["records a second of the relay's CPU", f"{records / cpu:,.0f}", "≥ 15,000"],
-        ["records a second by the clock, beside Valkey and whatever else runs", f"{records / seconds:,.0f}", ""],
+        [
+            f"records a second by the clock, at a load of {os.getloadavg()[0]:.1f}",
+            f"{records / seconds:,.0f}",
+            "≥ 15,000",
+        ],
+        ["records a second by the clock, without the wait for a core", f"{records / (seconds - lent):,.0f}", ""],
         [f"growth of memory over {records:,} records", f"{growth:.1f} MiB", "flat"],
     ]
+
+
+def queued() -> float:
+    """Return for how many seconds this thread was ready to run and others had the core; 0 where the system does not tell."""
+    try:
+        return int(Path("/proc/self/schedstat").read_text().split()[1]) / 1e9
+    except OSError:
+        return 0.0
 
 
 async def on_processes() -> list[list[str]]:

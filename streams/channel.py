@@ -1,10 +1,13 @@
 """The Redis channel between relay and api: the latest state of each job, and who is told of it."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import AsyncIterator, Iterable, Sequence
 from enum import Enum
 from hashlib import sha1
 from importlib.resources import files
+from typing import cast
+from urllib.parse import unquote
 
 import structlog
 from msgspec import Struct
@@ -28,6 +31,9 @@ PUBLISH_SHA = sha1(PUBLISH.encode(), usedforsecurity=False).hexdigest()  # the n
 BATCH = 50  # changes of one user in one script call, so that no call holds Redis up for long
 RECENT = 60_000_000  # microseconds; far more than an index of DynamoDB lags behind its table
 LATEST = ("head", "position", "data")
+ANY_LATEST = "hw:{*}:job:*"
+LATEST_KEY = re.compile(r"hw:\{([^{}]*)\}:job:(.*)", re.DOTALL)
+SCANNED = 1000  # keys looked at in one step of a scan
 
 
 class Outcome(Enum):
@@ -66,6 +72,12 @@ def latest_key(user_id: str, job_id: str) -> str:
 def changed_key(user_id: str) -> str:
     """Return the key of the set of a user's jobs that changed in the last 24 hours."""
     return f"{_prefix(user_id)}:changed"
+
+
+def job_of_key(key: bytes) -> tuple[str, str] | None:
+    """Return (user id, job id) of the key of a job's latest state, None for another key."""
+    found = LATEST_KEY.fullmatch(key.decode(errors="replace"))
+    return (unquote(found[1]), found[2]) if found else None
 
 
 def _prefix(user_id: str) -> str:
@@ -123,12 +135,31 @@ class Channel:
 
     async def latest(self, jobs: Iterable[tuple[str, str]]) -> list[State]:
         """Return the latest states that Redis holds of these (user id, job id); those it does not hold are left out."""
-        errands = []
+        return list((await self.latest_by_job(jobs)).values())
+
+    async def latest_by_job(self, jobs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], State]:
+        """Return the latest states that Redis holds of these (user id, job id), by user and job."""
+        errands = {}
         for user_id, job_id in jobs:
             key = latest_key(user_id, job_id)
-            errands.append(Errand(key.encode(), ("HMGET", key, *LATEST)))
-        await run(self._nodes, errands)
-        return [state for row in errands if (state := _stored(row.key, row.value))]
+            errands[user_id, job_id] = Errand(key.encode(), ("HMGET", key, *LATEST))
+        await run(self._nodes, list(errands.values()))
+        found = ((job, _stored(errand.key, errand.value)) for job, errand in errands.items())
+        return {job: state for job, state in found if state}
+
+    async def known(self) -> AsyncIterator[list[tuple[str, str]]]:
+        """Yield, some at a time, (user id, job id) of all jobs whose latest state is kept; one may come twice."""
+        for node in (await self._nodes.layout()).nodes:
+            cursor = 0
+            while True:
+                try:
+                    cursor, keys = await self._nodes.client(node).scan(cursor, match=ANY_LATEST, count=SCANNED)
+                except (RedisError, OSError) as error:
+                    self._nodes.doubt()
+                    raise ChannelUnavailable(f"scan: {error}") from error
+                yield [job for key in cast("list[bytes]", keys) if (job := job_of_key(key))]
+                if not cursor:
+                    break
 
     async def recent(self, user_id: str, since: int | None) -> Recent:
         """Return which jobs changed after a position, within the last minute where it is None."""
@@ -177,7 +208,7 @@ def _stored(key: bytes, values: Sequence[bytes | None]) -> State | None:
     try:
         return state_from_message(completed(head, position, data))
     except ValueError as error:
-        log.warning("latest state refused", key=key.decode(errors="replace"), reason=str(error))
+        log.warning("latest state refused", job_id=key.partition(b":job:")[2].decode(errors="replace"), reason=str(error))
         return None
 
 

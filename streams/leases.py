@@ -6,6 +6,7 @@ a counter that stands still tells everyone else that its owner is dead.
 """
 
 import time
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -69,18 +70,37 @@ class Leases:
 
     async def load(self) -> dict[str, Lease]:
         """Return all leases by shard id; some may be older than what was last written."""
-        parameters: dict[str, Any] = {
-            "TableName": self._table,
+        condition = {
             "KeyConditionExpression": "#stream = :stream",
-            "ExpressionAttributeNames": {"#stream": "stream"},
             "ExpressionAttributeValues": {":stream": self._stream},
         }
-        leases: dict[str, Lease] = {}
+        return {row.shard.s or "": row.lease() async for row in self._rows("query", condition)}
+
+    async def succeed_others(self) -> bool:
+        """Say whether this stream has no lease yet, but another stream of the same table has: it was followed before."""
+        if await self.load():
+            return False
+        streams = {"S": f"{self._stream['S'].rpartition('/')[0]}/"}
+        condition = {
+            "FilterExpression": "begins_with(#stream, :streams)",
+            "ExpressionAttributeValues": {":streams": streams},
+        }
+        async for _ in self._rows("scan", condition):
+            return True
+        return False
+
+    async def _rows(self, operation: str, condition: Mapping[str, Any]) -> AsyncIterator[_Row]:
+        parameters: dict[str, Any] = {
+            "TableName": self._table,
+            "ExpressionAttributeNames": {"#stream": "stream"},
+            **condition,
+        }
         while True:
-            rows = await self._dynamodb.call("query", _Rows, **parameters)
-            leases.update({row.shard.s or "": row.lease() for row in rows.items})
+            rows = await self._dynamodb.call(operation, _Rows, **parameters)
+            for row in rows.items:
+                yield row
             if rows.last_evaluated_key is None:
-                return leases
+                return
             parameters["ExclusiveStartKey"] = rows.last_evaluated_key
 
     async def get(self, shard_id: str) -> Lease | None:

@@ -15,14 +15,14 @@ import structlog
 from msgspec import json
 
 from streams import dynamodb
-from streams.channel import Channel, Outcome, connect_redis
+from streams.channel import Channel, connect_redis
 from streams.errors import ChannelUnavailable, TableUnavailable
 from streams.feed import epoch_of
 from streams.log import configure_logging
 from streams.parked import Parked, ParkedRecords
 from streams.record import job_id_of, last_sequence
 from streams.settings import Settings, settings_from
-from workers.relay import CHUNK, understand
+from workers.batch import SIZE, understand
 
 log = structlog.get_logger()
 
@@ -55,25 +55,24 @@ class Function:
         """Publish what the batch changed, and park what cannot be; AWS' id of the request goes into the log."""
         structlog.contextvars.bind_contextvars(request_id=request_id)
         records = event["Records"]
-        for start in range(0, len(records), CHUNK):
-            chunk = records[start : start + CHUNK]
+        for start in range(0, len(records), SIZE):
+            some = records[start : start + SIZE]
             try:
-                await self._relay(chunk[0]["eventSourceARN"], [json.encode(record) for record in chunk])
+                await self._relay(some[0]["eventSourceARN"], [json.encode(record) for record in some])
             except (ChannelUnavailable, TableUnavailable) as error:
-                # The whole chunk comes again: how much of it Redis took is not known, and to repeat is harmless.
+                # All of them come again: how many of them Redis took is not known, and to repeat is harmless.
                 log.warning("batch comes again", reason=str(error), records=len(records) - start)
-                return {"batchItemFailures": [{"itemIdentifier": chunk[0]["dynamodb"]["SequenceNumber"]}]}
+                return {"batchItemFailures": [{"itemIdentifier": some[0]["dynamodb"]["SequenceNumber"]}]}
         return {"batchItemFailures": []}
 
     async def _relay(self, arn: str, records: Sequence[bytes]) -> None:
-        understood = understand(records, epoch_of(arn.rpartition("/")[2]))
-        outcomes = await self._channel.publish(understood.changes) if understood.changes else []
-        refused = [n for n, outcome in zip(understood.origins, outcomes, strict=True) if outcome is Outcome.REFUSED]
+        batch = await understand(records, epoch_of(arn.rpartition("/")[2]))
+        outcomes = await self._channel.publish(batch.changes) if batch.changes else []
         parked = ParkedRecords(self._tables, self._settings.leases_table, arn)
-        for number, reason in [*understood.poison, *((number, "Redis refused the change") for number in refused)]:
-            sequence = last_sequence([records[number]]) or "unknown"
-            log.error("record parked", sequence=sequence, job_id=job_id_of(records[number]), reason=reason)
-            await parked.park(Parked("lambda", sequence, reason, records[number]))
+        for raw, reason in batch.to_park(outcomes):
+            sequence = last_sequence([raw]) or "unknown"
+            log.error("record parked", sequence=sequence, job_id=job_id_of(raw), reason=reason)
+            await parked.park(Parked("lambda", sequence, reason, raw))
 
     async def close(self) -> None:
         """Close the connections."""

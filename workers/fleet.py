@@ -30,7 +30,7 @@ log = structlog.get_logger()
 class Worker:
     """One worker; `me` must be new with each process, and `clock` monotonic (seconds).
 
-    `succeeds` says that the table had another stream before this one.
+    `succeeds` says that another stream of the table was followed before: what changed between the two, neither tells.
     """
 
     def __init__(
@@ -123,7 +123,7 @@ class Worker:
         log.info("lease taken", shard=lease.shard_id, of=old and old.owner, after=lease.checkpoint.sequence)
         holding = Holding(self._parts.leases, lease, begun, self._clock)
         self.holdings[lease.shard_id] = holding
-        metrics.leases_held.inc()
+        metrics.show_shard(lease.shard_id, lambda: holding.lag)
         self._running[lease.shard_id] = tasks.create_task(self._work_on(holding, stopping))
 
     async def _work_on(self, holding: Holding, stopping: asyncio.Event) -> None:
@@ -131,13 +131,15 @@ class Worker:
         structlog.contextvars.bind_contextvars(shard=holding.shard_id)  # in this task and those that it starts
         try:
             async with asyncio.TaskGroup() as tasks:
-                keeping = tasks.create_task(keep(holding, stopping))
-                mending = tasks.create_task(self._mend(holding, stopping))
-                await relay_shard(self._parts, holding, stopping)
-                if stopping.is_set() or not holding.checkpoint.gap:
-                    mending.cancel()
-                await asyncio.wait([mending])
-                keeping.cancel()
+                helpers = [
+                    tasks.create_task(keep(holding, stopping)),
+                    tasks.create_task(self._mend_on(holding, stopping)),
+                ]
+                await relay_shard(self._parts, holding, tasks, stopping)
+                if not stopping.is_set():
+                    await holding.whole.wait()  # A shard that is done is kept until its gap is mended.
+                for helper in helpers:
+                    helper.cancel()
         except* LeaseLost as lost:
             note_loss(holding.shard_id, lost.exceptions[0])
         except* Stopped:
@@ -146,9 +148,10 @@ class Worker:
             if not stopping.is_set():  # Else it is about to be handed back.
                 self._forget(holding)
 
-    async def _mend(self, holding: Holding, stopping: asyncio.Event) -> None:
-        await holding.gap_found.wait()
-        while holding.gap_found.is_set():  # Another may be found meanwhile.
+    async def _mend_on(self, holding: Holding, stopping: asyncio.Event) -> None:
+        """Mend the gaps of a shard, as they are found."""
+        while True:
+            await holding.gap_found.wait()
             holding.gap_found.clear()
             found_at = self._clock()
             async with self._mending:
@@ -156,12 +159,11 @@ class Worker:
                     begun = self._clock()
                     await mend(self._parts, stopping)
                     self._mended_from = begun
-        await hold(lambda: holding.finish(done=holding.checkpoint.done, gap=False), stopping)
+            await hold(holding.mended, stopping)
 
     def _forget(self, holding: Holding) -> None:
         del self.holdings[holding.shard_id], self._running[holding.shard_id]
         metrics.forget_shard(holding.shard_id)
-        metrics.leases_held.dec()
         self._news.set()
 
     async def _let_go(self, looking: asyncio.Task[None]) -> None:

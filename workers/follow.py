@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import structlog
 
@@ -24,6 +25,7 @@ class Followers:
         self._me = me
         self._ask_every = ask_every
         self._workers: dict[str, Worker] = {}
+        self._followed_before = False
 
     def have_looked_within(self, seconds: float) -> bool:
         """Say whether every worker saw its leases lately."""
@@ -32,17 +34,20 @@ class Followers:
     async def run(self, stopping: asyncio.Event) -> None:
         """Follow until asked to stop; raises TableUnfit where there is no stream at the start."""
         parts = await hold(self._connect, stopping)
-        followed_before = False
         async with asyncio.TaskGroup() as tasks:
             while not stopping.is_set():
                 if parts.feed.arn not in self._workers:
-                    log.info("stream found", stream=parts.feed.arn)
-                    # What changed between two streams, neither tells.
-                    worker = Worker(parts, self._me, succeeds=followed_before)
-                    self._workers[parts.feed.arn], followed_before = worker, True
-                    tasks.create_task(self._work(parts.feed.arn, worker, stopping))
+                    with suppress(Stopped):
+                        await self._begin(parts, tasks, stopping)
                 await wait(stopping, self._ask_every)
                 parts = await self._ask_again(parts, stopping)
+
+    async def _begin(self, parts: Relay, tasks: asyncio.TaskGroup, stopping: asyncio.Event) -> None:
+        succeeds = self._followed_before or await hold(parts.leases.succeed_others, stopping)
+        log.info("stream found", stream=parts.feed.arn, succeeds_another=succeeds)
+        worker = Worker(parts, self._me, succeeds=succeeds)
+        self._workers[parts.feed.arn], self._followed_before = worker, True
+        tasks.create_task(self._work(parts.feed.arn, worker, stopping))
 
     async def _ask_again(self, known: Relay, stopping: asyncio.Event) -> Relay:
         """Return the parts of the table's stream; those known while it has none."""

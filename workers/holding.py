@@ -6,9 +6,11 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from streams.errors import LeaseLost
-from streams.lease import Checkpoint, Lease
+from streams.lease import Lease
 from streams.leases import Leases
 from workers.timing import CHECKPOINT_EVERY, HELD_FOR, RENEW_EVERY
+
+FRESH = 5.0  # seconds of lag at which a shard counts as caught up
 
 
 class Holding:
@@ -16,16 +18,17 @@ class Holding:
 
     def __init__(self, leases: Leases, lease: Lease, begun: float, clock: Callable[[], float]) -> None:
         self.checkpoint = lease.checkpoint
-        self.lag = 0.0  # seconds
-        self.caught_up = False
         self.gap_found = asyncio.Event()
+        self.whole = asyncio.Event()
+        (self.gap_found if lease.checkpoint.gap else self.whole).set()
         self._leases = leases
         self._lease = lease
         self._begun = begun
         self._clock = clock
         self._writing = asyncio.Lock()
-        if lease.checkpoint.gap:
-            self.gap_found.set()
+        self._relayed_until = begun
+        self._is_idle = False
+        self._was_read = False
 
     @property
     def shard_id(self) -> str:
@@ -41,6 +44,27 @@ class Holding:
         """Raise LeaseLost where the table shows that another worker took the lease."""
         if seen.counter > self._lease.counter and seen.owner != self._lease.owner:
             raise LeaseLost(f"shard {self.shard_id}: {seen.owner or 'nobody'} holds the lease now")
+
+    @property
+    def lag(self) -> float:
+        """Return for how many seconds what was written to the shard may be unpublished; 0 while nothing comes."""
+        seconds = self._clock() - self._relayed_until
+        return 0.0 if self._is_idle and seconds < FRESH else max(0.0, seconds)
+
+    def note_idle(self) -> None:
+        """Remember that the shard gave nothing more for a while."""
+        self._relayed_until, self._is_idle, self._was_read = self._clock(), True, True
+
+    def note_published(self, sequence: str, age: float) -> None:
+        """Remember that everything up to this record is published, which was written so many seconds ago."""
+        self.checkpoint = replace(self.checkpoint, sequence=sequence)
+        self._relayed_until, self._is_idle, self._was_read = self._clock() - age, False, True
+
+    def note_gap(self) -> None:
+        """Remember that records were lost, until finish() or mended() saves it."""
+        self.checkpoint = replace(self.checkpoint, sequence=None, gap=True)
+        self.whole.clear()
+        self.gap_found.set()
 
     def is_due(self) -> bool:
         """Say whether it is time to write: to save what was published, or to show that this worker lives."""
@@ -64,7 +88,7 @@ class Holding:
                     owner=owner,
                     counter=self._lease.counter + 1,
                     checkpoint=self.checkpoint,
-                    caught_up=self.caught_up,
+                    caught_up=self._was_read and self.lag < FRESH,
                 )
                 if await self._leases.swap(self._lease, new):
                     break
@@ -78,7 +102,14 @@ class Holding:
             raise LeaseLost(f"shard {self.shard_id}: {(now and now.owner) or 'nobody'} holds the lease now")
         self._lease = now
 
-    async def finish(self, *, done: bool, gap: bool) -> None:
-        """Save that the shard was read to its end, or that its gap was found or mended."""
-        self.checkpoint = Checkpoint(self.checkpoint.sequence, done, gap)
+    async def finish(self) -> None:
+        """Save that the shard was read to its end."""
+        self.checkpoint = replace(self.checkpoint, done=True)
         await self.save()
+
+    async def mended(self) -> None:
+        """Save that its gap was mended, unless another was found meanwhile."""
+        self.checkpoint = replace(self.checkpoint, gap=self.gap_found.is_set())
+        await self.save()
+        if not self.gap_found.is_set():
+            self.whole.set()

@@ -57,8 +57,15 @@ def count_error(error: Exception) -> None:
     errors.labels(type(error).__name__).inc()
 
 
+def show_shard(shard_id: str, seconds: Callable[[], float]) -> None:
+    """Count a lease that was taken, and show how far behind its shard is."""
+    leases_held.inc()
+    lag.labels(shard_id).set_function(seconds)
+
+
 def forget_shard(shard_id: str) -> None:
-    """Show no lag of a shard that another worker relays now, or that is done."""
+    """Show nothing of a shard that another worker relays now, or that is done."""
+    leases_held.dec()
     with suppress(KeyError):
         lag.remove(shard_id)
 

@@ -63,6 +63,8 @@ async def test_latest_and_recent_are_read_where_they_are(cluster: Cluster) -> No
         await ear.channel.publish([change(user, 7, "latest") for user in USERS])
         latest = await ear.channel.latest((user, job) for user in USERS for job in ("latest", "no such job"))
         assert [state.version and state.version.sequence for state in latest] == [7] * len(USERS)
+        known = [job async for some in ear.channel.known() for job in some]
+        assert {(user, "latest") for user in USERS} <= set(known)
         recent = await ear.channel.recent(USERS[0], None)
         assert "latest" in recent.job_ids
         assert (await ear.channel.recent(USERS[0], recent.now)).job_ids == []

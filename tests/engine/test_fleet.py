@@ -1,12 +1,10 @@
-"""The parts of the relay fleet on real engines: leases, parked records, mending, metrics, the Lambda function."""
+"""The parts of the relay fleet on real engines: leases, parked records, metrics, the Lambda function."""
 
 import asyncio
 import os
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
@@ -14,9 +12,7 @@ import pytest
 from msgspec import json
 from msgspec.structs import replace
 
-from streams import dynamodb
-from streams.channel import Channel, Outcome, connect_redis
-from streams.dynamodb import DynamoDB
+from streams.channel import Outcome
 from streams.job import Job
 from streams.lease import Checkpoint, Lease
 from streams.leases import Leases
@@ -24,14 +20,12 @@ from streams.parked import Parked, ParkedRecords
 from streams.record import Change
 from streams.settings import settings_from
 from streams.state import Version, state_of
-from streams.table import Table
 from tests.counting_proxy import counting_proxy
 from tests.fleet.fake_stream import record_of
 from tests.stack import Stack, typed
+from tests.within import channel, tables, until_stored
 from workers.aws_lambda import Function
 from workers.engines import free_port
-from workers.mend import mend
-from workers.relay import Relay
 
 ARN = "arn:aws:dynamodb:eu-central-1:123456789012:table/jobs/stream/2026-11-23T02:52:23.167"
 
@@ -41,24 +35,6 @@ def _environment(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     """botocore finds credentials where it always does."""
     for name, value in stack.environment.items():
         monkeypatch.setenv(name, value)
-
-
-@asynccontextmanager
-async def tables(stack: Stack) -> AsyncIterator[DynamoDB]:
-    connected = dynamodb.connect("dynamodb", stack.aws, 4)
-    try:
-        yield connected
-    finally:
-        await connected.close()
-
-
-@asynccontextmanager
-async def channel(stack: Stack) -> AsyncIterator[Channel]:
-    connected = Channel(connect_redis(f"redis://127.0.0.1:{stack.redis_port}/0"))
-    try:
-        yield connected
-    finally:
-        await connected.close()
 
 
 async def test_only_who_knows_owner_and_counter_can_write_a_lease(stack: Stack) -> None:
@@ -77,6 +53,21 @@ async def test_only_who_knows_owner_and_counter_can_write_a_lease(stack: Stack) 
         assert replace(now, written_at=0) == free
         assert abs(now.written_at - time.time()) < 60
         assert await leases.swap(now, Lease("shard", "b", 3))
+
+
+async def test_a_stream_without_leases_is_told_from_a_table_that_was_never_followed(stack: Stack) -> None:
+    older, newer = f"{ARN[:-1]}6", f"{ARN[:-1]}8"
+    other = ARN.replace("table/jobs/", "table/jobs-of-others/")
+    async with tables(stack) as connected:
+        leases = Leases(connected, stack.leases, ARN)
+        await Leases(connected, stack.leases, other).swap(None, Lease("shard", "a", 1))
+        await ParkedRecords(connected, stack.leases, older).park(Parked("shard", "1", "reason", b"{}"))
+        assert not await leases.succeed_others()
+        await Leases(connected, stack.leases, older).swap(None, Lease("shard", "a", 1))
+        assert await leases.succeed_others()
+        await leases.swap(None, Lease("shard", "a", 1))
+        assert not await leases.succeed_others()
+        assert await Leases(connected, stack.leases, newer).succeed_others()
 
 
 async def test_all_leases_of_a_stream_are_read_and_no_others(stack: Stack) -> None:
@@ -104,6 +95,21 @@ async def test_parked_records_are_kept_whole_until_removed(stack: Stack) -> None
         assert [replace(record, at=0) for record in kept] == [replace(large, raw=b""), small]
         await parked.remove(kept[0])
         assert [record.sequence async for record in parked.all()] == ["2"]
+
+
+async def test_what_a_paused_worker_publishes_after_another_took_its_shard_moves_nothing(
+    stack: Stack, user: str
+) -> None:
+    def change(number: int) -> Change:
+        job = Job(job_id="job", user_id=user, status="processing", created_at=1, updated_at=1, scenes_completed=number)
+        return Change(user, state_of(job, Version(1, number)))
+
+    async with channel(stack) as paused, channel(stack) as successor:
+        assert await paused.publish([change(1)]) == [Outcome.PUBLISHED]
+        assert await successor.publish([change(2), change(3)]) == [Outcome.PUBLISHED] * 2
+        assert await paused.publish([change(2), change(3)]) == [Outcome.OLDER, Outcome.REPEATED]
+        [stored] = await successor.latest([(user, "job")])
+        assert stored.data == change(3).state.data
 
 
 def workers(stack: Stack, *arguments: str) -> str:
@@ -137,40 +143,6 @@ async def park_readable(stack: Stack, user: str) -> None:
     async with tables(stack) as connected:
         record = Parked("shard", "7", "could not be read", json.encode(record_of("7", None, job)))
         await ParkedRecords(connected, stack.leases, arn).park(record)
-
-
-async def until_stored(connected: Channel, user: str, job_id: str, seconds: float = 20) -> None:
-    async with asyncio.timeout(seconds):
-        while not await connected.latest([(user, job_id)]):  # noqa: ASYNC110 - another process stores it
-            await asyncio.sleep(0.05)
-
-
-async def test_what_was_lost_is_told_from_the_table_and_nothing_else_is(stack: Stack, user: str) -> None:
-    def job(job_id: str, done: int, status: str = "processing") -> Job:
-        return Job(
-            job_id=job_id, user_id=user, status=status, created_at=1, updated_at=int(time.time()), scenes_completed=done
-        )
-
-    async with tables(stack) as connected, channel(stack) as redis:
-        for job_id, status in (("ended", "completed"), ("moved", "processing"), ("new", "pending"), ("same", "failed")):
-            await asyncio.to_thread(stack.put, job_id, user, status=status, scenes_completed=2)
-        stored = await Table(connected, stack.table).get("same")
-        assert stored
-        shown = [job("ended", 1), job("moved", 1), stored]
-        await redis.publish([Change(user, state_of(job, Version(5, 100))) for job in shown])
-        leases = Leases(connected, stack.leases, "stream")
-        unused: Any = None
-        parts = Relay(unused, redis, leases, unused, Table(connected, stack.table), 5)
-        await mend(parts, asyncio.Event(), settle=0.1)
-        latest = {state.job_id: state for state in await redis.latest([(user, name) for name in ALL])}
-        assert {name: str(state.version) for name, state in latest.items()} == {
-            "ended": "5-101", "moved": "5-101", "new": "5-0", "same": "5-100",
-        }  # fmt: skip
-        assert latest["ended"].kind == "done"
-        assert await redis.publish([Change(user, state_of(job("new", 3), Version(5, 1)))]) == [Outcome.PUBLISHED]
-
-
-ALL = ("ended", "moved", "new", "same")
 
 
 def test_the_relay_tells_how_it_is(stack: Stack, user: str) -> None:
@@ -302,22 +274,3 @@ async def test_the_lambda_function_asks_for_the_rest_again_while_redis_is_away(
     assert await function.relay(event) == {"batchItemFailures": []}
     assert await function.relay({"Records": []}) == {"batchItemFailures": []}
     await function.close()
-
-
-async def test_a_stream_that_takes_the_place_of_another_is_followed_and_what_fell_between_is_told(
-    stack: Stack, user: str
-) -> None:
-    def switch(on: bool) -> None:
-        view = {"StreamViewType": "NEW_AND_OLD_IMAGES"} if on else {}
-        stack.client.update_table(TableName=stack.table, StreamSpecification={"StreamEnabled": on, **view})
-
-    stack.start_relay()
-    await asyncio.to_thread(stack.put, "before", user)
-    async with channel(stack) as redis:
-        await until_stored(redis, user, "before")
-        await asyncio.to_thread(switch, False)
-        await asyncio.to_thread(stack.put, "between", user)
-        await asyncio.to_thread(switch, True)
-        await asyncio.to_thread(stack.put, "after", user)
-        await until_stored(redis, user, "after", 40)
-        await until_stored(redis, user, "between", 40)

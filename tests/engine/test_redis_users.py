@@ -74,6 +74,7 @@ async def test_api_and_relay_do_what_their_users_may_and_nothing_else(server: Se
         for channel in (relay, ear.channel):
             assert len(await channel.latest((user, "job") for user in USERS)) == len(USERS)
             await channel.ping()
+        assert {job async for some in relay.known() for job in some} == {(user, "job") for user in USERS}
         assert (await ear.channel.recent(USERS[0], None)).job_ids == ["job"]
         for user in USERS:
             ear.listener.forget(channel_of(user))

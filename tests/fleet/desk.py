@@ -54,7 +54,8 @@ class Desk:
 
     def _parts(self, feed: Feed | None) -> Relay:
         feed = feed or Feed(cast("DynamoDB", FakeStreams(self)), "arn")
-        return Relay(feed, FakeChannel(self), FakeLeases(self), FakeParked(self), cast("Table", FakeTable(self)), EPOCH)
+        table = cast("Table", FakeTable(self))
+        return Relay(feed, FakeChannel(self), FakeLeases(self), FakeParked(self), table, EPOCH, now=self.world.now)
 
     async def do(self, effect: Callable[[], T], faults: float, failure: Exception, *, late: bool = False) -> T:
         """Have an effect on the world, at the pace of this worker; with faults it, or its answer, gets lost."""
@@ -190,17 +191,21 @@ class FakeChannel(Channel):
         stored = self._world.stored.get(change.state.job_id)
         verdict = order(change.state, stored) if stored else "newer"
         if verdict == "newer":
+            assert stored is None or change.state.updated_at >= stored.updated_at, f"{stored} goes back to {change}"
             self._world.stored[change.state.job_id] = change.state
             return Outcome.PUBLISHED
         return Outcome.REPEATED if verdict == "same" else Outcome.OLDER
 
-    async def latest(self, jobs: Iterable[tuple[str, str]]) -> list[State]:
+    async def latest_by_job(self, jobs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], State]:
         stored = self._world.stored
-        return await self._desk.do(
-            lambda: [stored[job_id] for _, job_id in jobs if job_id in stored],
-            self._world.redis_faults,
-            ChannelUnavailable("redis"),
-        )
+        return await self._do(lambda: {job: stored[job[1]] for job in jobs if job[1] in stored})
+
+    async def known(self) -> AsyncIterator[list[tuple[str, str]]]:
+        world = self._world
+        yield await self._do(lambda: [(world.users[job_id], job_id) for job_id in world.stored])
+
+    async def _do(self, effect: Callable[[], T]) -> T:
+        return await self._desk.do(effect, self._world.redis_faults, ChannelUnavailable("redis"))
 
 
 class FakeParked(ParkedRecords):
@@ -211,7 +216,7 @@ class FakeParked(ParkedRecords):
 
     async def park(self, record: Parked) -> None:
         world = self._desk.world
-        await self._desk.do(lambda: world.parked.append(record), world.table_faults, TableUnavailable("table"))
+        await self._desk.do(lambda: world.park(record), world.table_faults, TableUnavailable("table"))
 
 
 class FakeTable:
@@ -228,7 +233,8 @@ class FakeTable:
         return await self._read(lambda: {job.job_id: job for job in self._jobs(job_ids)})
 
     def _jobs(self, job_ids: Iterable[str]) -> Iterable[Job]:
-        items = (convert(self._desk.world.items[job_id], Item) for job_id in job_ids)
+        stored = self._desk.world.items
+        items = (convert(stored[job_id], Item) for job_id in job_ids if job_id in stored)
         return (job_from_item(item)[0] for item in items if item.status)
 
     def _read(self, effect: Callable[[], T]) -> Awaitable[T]:

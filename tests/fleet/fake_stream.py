@@ -33,6 +33,8 @@ class FakeStream:
     def __init__(self, clock: Callable[[], float], chance: random.Random, shards: int = 1) -> None:
         self.shards: dict[str, FakeShard] = {}
         self.gone: set[str] = set()
+        self.unlisted: set[str] = set()
+        self.throttled: set[str] = set()
         self.faults = 0.0
         self.page = 3  # shards in one answer of DescribeStream
         self.limit = 4  # records in one page
@@ -98,6 +100,7 @@ class FakeStream:
             shards = [shard for shard in shards if ShardFilter["ShardId"] in shard.parents]
         shards = [shard for shard in shards if shard.shard_id > ExclusiveStartShardId]
         told = [shard for shard in shards[: self.page] if self._chance.random() >= self.faults]
+        told = [shard for shard in told if shard.shard_id not in self.unlisted]
         description: dict[str, Any] = {
             "StreamLabel": EPOCH_LABEL,
             "StreamArn": StreamArn,
@@ -119,6 +122,8 @@ class FakeStream:
         shard = self._shard(ShardId)
         if ShardIteratorType == "TRIM_HORIZON":
             return {"ShardIterator": self._iterator(shard, shard.trimmed)}
+        if ShardIteratorType == "LATEST":
+            return {"ShardIterator": self._iterator(shard, len(shard.records))}
         position = sum(sequence <= int(SequenceNumber) for sequence in shard.sequences)
         if position < shard.trimmed:
             raise refusal("TrimmedDataAccessException")
@@ -131,6 +136,8 @@ class FakeStream:
         if self._clock() > float(until):
             raise refusal("ExpiredIteratorException")
         shard = self._shard(shard_id)
+        if shard_id in self.throttled:
+            raise refusal("ProvisionedThroughputExceededException")
         self.on_read(shard_id)
         start = int(position)
         if start < shard.trimmed:
@@ -164,9 +171,11 @@ def refusal(code: str) -> ClientError:
     return ClientError({"Error": {"Code": code, "Message": "of the test"}, "ResponseMetadata": {}}, "operation")  # type: ignore[typeddict-item]
 
 
-def record_of(sequence: str, before: dict[str, Any] | None, after: dict[str, Any] | None) -> dict[str, Any]:
+def record_of(
+    sequence: str, before: dict[str, Any] | None, after: dict[str, Any] | None, now: float = 0.0
+) -> dict[str, Any]:
     """Return a stream record of one write, as GetRecords gives it; both images are items as writers write them."""
-    images: dict[str, Any] = {"SequenceNumber": sequence, "ApproximateCreationDateTime": 0.0}
+    images: dict[str, Any] = {"SequenceNumber": sequence, "ApproximateCreationDateTime": now}
     if before is not None:
         images["OldImage"] = before
     if after is not None:

@@ -102,7 +102,7 @@ def test_writes_of_keeper_and_reader_do_not_refuse_each_other() -> None:
     table, holding, _ = held()
 
     async def both() -> None:
-        await asyncio.gather(holding.save(), holding.finish(done=True, gap=False), holding.save())
+        await asyncio.gather(holding.save(), holding.finish(), holding.save())
 
     run(both())
     assert table.lease

@@ -16,6 +16,8 @@ from msgspec.structs import replace
 from tests.clock import JumpingLoop
 from tests.fleet.desk import Desk
 from tests.fleet.world import World
+from workers.batch import SIZE
+from workers.pace import BACKLOG
 
 RESTS_WITHIN = 240.0  # seconds, after the last thing went wrong; most of it is the mending of gaps
 MOST_WORKERS = 4
@@ -45,12 +47,18 @@ class Fleet(RuleBasedStateMachine):
         if self.failures:
             raise self.failures[0]
 
-    @initialize(seed=st.integers(0, 2**32), shards=st.integers(1, 3), workers=st.integers(1, 3))
-    def begin(self, seed: int, shards: int, workers: int) -> None:
+    @initialize(
+        seed=st.integers(0, 2**32),
+        shards=st.integers(1, 3),
+        workers=st.integers(1, 3),
+        page=st.sampled_from([4, BACKLOG, SIZE + 50]),
+    )
+    def begin(self, seed: int, shards: int, workers: int, page: int) -> None:
         async def make() -> None:
             loop = asyncio.get_running_loop()
             loop.set_exception_handler(lambda _, told: self.failures.append(told.get("exception") or Exception(told)))
             self.world = World(seed, shards)
+            self.world.stream.limit = page
             for _ in range(workers):
                 self._start()
 
@@ -75,6 +83,21 @@ class Fleet(RuleBasedStateMachine):
     def write_poison(self, job: int) -> None:
         self.world.write(f"job {job}", poison=True)
         self.world.write(f"job {job}")
+
+    @precondition(lambda self: self.world.items)
+    @rule(which=chance)
+    def delete(self, which: float) -> None:
+        jobs = sorted(self.world.items)
+        self.world.delete(jobs[int(which * len(jobs))])
+
+    @precondition(
+        lambda self: self.world.stream.limit >= BACKLOG and sum(map(len, self.world.writes.values())) < 2 * SIZE
+    )
+    @rule(jobs=st.integers(1, 10))
+    def flood(self, jobs: int) -> None:
+        """More than is published at once, so that one batch is read while the one before is on its way."""
+        for number in range(SIZE + 50):
+            self.world.write(f"job {number % jobs}")
 
     @precondition(lambda self: len(self.world.desks) < MOST_WORKERS)
     @rule()
@@ -190,7 +213,7 @@ class Fleet(RuleBasedStateMachine):
     def _is_at_rest(self) -> bool:
         world = self.world
         held = [len(desk.worker.holdings) for desk in world.desks]
-        shown = all(world.is_shown(job_id) for job_id in world.items)
+        shown = all(world.is_shown(job_id) for job_id in world.writes)
         return world.rests() and shown and max(held) - min(held) <= 1
 
     async def _end(self) -> None:

@@ -35,6 +35,7 @@ class Write(Struct):
     job_id: str
     shard_id: str
     sequence: int
+    poison: bool = False
     published: bool = False
     lost: bool = False
 
@@ -54,11 +55,11 @@ class World:
         self.chance = random.Random(seed)  # noqa: S311 - chance of a test
         self.stream = FakeStream(self.loop.time, self.chance, shards)
         self.items: dict[str, dict[str, Any]] = {}
+        self.users: dict[str, str] = {}
         self.places: dict[str, float] = {}
         self.writes: dict[str, list[Write]] = {}
         self.leases: dict[str, Lease] = {}
         self.stored: dict[str, State] = {}
-        self.parked: list[Parked] = []
         self.robbed: dict[tuple[str, str], Taken] = {}
         self.redis_is_away = False
         self.table_faults = 0.0
@@ -69,17 +70,32 @@ class World:
 
     def write(self, job_id: str, *, poison: bool = False) -> None:
         """Write an item; its record goes to the shard that takes the item."""
-        place = self.places.setdefault(job_id, self.chance.random())
-        before = self.items.get(job_id)
-        count = len(self.writes.setdefault(job_id, [])) + 1
+        count = len(self.writes.get(job_id, ())) + 1
+        user = self.users.setdefault(job_id, f"user {len(self.users) % 3}")
         after = typed({
-            "job_id": job_id, "user_id": f"user {len(self.places) % 3}" if before is None else before["user_id"]["S"],
-            "status": None if poison else "processing", "created_at": 1, "updated_at": count, "scenes_completed": count,
+            "job_id": job_id, "user_id": user, "status": None if poison else "processing",
+            "created_at": 1, "updated_at": count, "scenes_completed": count,
         })  # fmt: skip
+        self._record(job_id, after, poison=poison)
+
+    def delete(self, job_id: str) -> None:
+        """Delete an item."""
+        self._record(job_id, None)
+
+    def _record(self, job_id: str, after: dict[str, Any] | None, *, poison: bool = False) -> None:
+        place = self.places.setdefault(job_id, self.chance.random())
         shard = self.stream.open_shard(place)
-        sequence = self.stream.write(place, lambda sequence: record_of(sequence, before, after))
-        self.items[job_id] = after
-        self.writes[job_id].append(Write(job_id, shard.shard_id, int(sequence), published=poison))
+        before = self.items.pop(job_id, None)
+        sequence = self.stream.write(place, lambda sequence: record_of(sequence, before, after, self.now()))
+        write = Write(job_id, shard.shard_id, int(sequence), poison)
+        write.published = after is None and (before is None or "status" not in before)  # Nobody was told of it.
+        self.writes.setdefault(job_id, []).append(write)
+        if after is not None:
+            self.items[job_id] = after
+
+    def now(self) -> float:
+        """Return the time as DynamoDB and the workers' machines have it, in Unix seconds."""
+        return 1.7e9 + self.loop.time()
 
     def trim(self, shard_id: str, records: int) -> None:
         """Trim a shard, and write down which records nobody can read any more."""
@@ -120,7 +136,7 @@ class World:
         assert change.state.version
         [write] = [write for write in writes if write.sequence == change.state.version.sequence]
         for earlier in writes[: writes.index(write)]:
-            assert earlier.published or earlier.lost, f"{write} before {earlier}"
+            assert earlier.published or earlier.lost or earlier.poison, f"{write} before {earlier}"
         taken = self.robbed.get((desk.me, write.shard_id))
         lease = self.leases.get(write.shard_id)
         if taken and lease and lease.owner != desk.me and not desk.was_paused_since(taken.at):
@@ -130,10 +146,19 @@ class World:
             assert begun <= taken.at + grace, f"{desk.me} publishes of {write.shard_id}, lost at {taken.at}"
         write.published = True
 
+    def park(self, record: Parked) -> None:
+        """Poison is parked, whole and with its reason, and nothing else is."""
+        [write] = [write for write in self.all_writes() if write.sequence == int(record.sequence)]
+        assert write.poison
+        assert record.shard_id in self.stream.gone or record.raw in self.stream.shards[record.shard_id].records
+        assert "status" in record.reason
+        write.published = True
+
     async def published(self, job_id: str) -> None:
         """Return when all that was written to a job was published."""
-        while not all(write.published for write in self.writes[job_id]):  # noqa: ASYNC110 - any worker may do it
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(120):
+            while not all(write.published for write in self.writes[job_id]):  # noqa: ASYNC110 - any worker may do it
+                await asyncio.sleep(0.01)
 
     @property
     def table_is_well(self) -> bool:
@@ -144,12 +169,12 @@ class World:
         self._table_was_ill_at = self.loop.time()
 
     def rests(self) -> bool:
-        """Say whether everything was relayed, and every open shard has a worker."""
-        needed = {lease.shard_id for lease in self.leases.values() if not lease.is_over}
-        held = {shard_id for desk in self.desks for shard_id in desk.worker.holdings}
+        """Say whether everything was relayed, and every open shard has one worker."""
+        needed = sorted(lease.shard_id for lease in self.leases.values() if not lease.is_over)
+        held = sorted(shard_id for desk in self.desks for shard_id in desk.worker.holdings)
         return (
             all(write.published or write.lost for write in self.all_writes())
-            and needed == held == set(self.open_shards())
+            and needed == held == sorted(self.open_shards())
             and not any(lease.checkpoint.gap for lease in self.leases.values())
         )
 
@@ -157,7 +182,7 @@ class World:
         """Say what is not done yet, for a test that fails."""
         return {
             "unpublished": [write for write in self.all_writes() if not (write.published or write.lost)],
-            "not shown": [job_id for job_id in self.items if not self.is_shown(job_id)],
+            "not shown": [job_id for job_id in self.writes if not self.is_shown(job_id)],
             "open": self.open_shards(),
             "held": {desk.me: list(desk.worker.holdings) for desk in self.desks},
             "leases": [lease for lease in self.leases.values() if not lease.is_over],
@@ -167,6 +192,9 @@ class World:
         return [shard.shard_id for shard in self.stream.open_shards()]
 
     def is_shown(self, job_id: str) -> bool:
-        """Say whether Redis holds what the table holds."""
+        """Say whether Redis holds what the table holds; a job that was never told need not be told as deleted."""
+        stored = self.stored.get(job_id)
+        if job_id not in self.items:
+            return stored is None or stored.kind == "deleted"
         job, _ = job_from_item(convert(self.items[job_id], Item))
-        return job_id in self.stored and self.stored[job_id].data == state_of(job).data
+        return stored is not None and stored.data == state_of(job).data

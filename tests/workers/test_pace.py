@@ -1,9 +1,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.pace import COLD_AFTER, FULL_PAGE, HOT_FOR, HOT_PAUSE, LONGEST_PAUSE, Pace
+from workers.pace import BACKLOG, COLD_AFTER, HOT_FOR, HOT_PAUSE, IDLE_AFTER, LONGEST_PAUSE, Pace
 
-pages = st.lists(st.integers(0, FULL_PAGE), max_size=2 * COLD_AFTER)
+pages = st.lists(st.integers(0, 1000), max_size=2 * COLD_AFTER)
 
 
 def after(records: list[int]) -> Pace:
@@ -13,12 +13,12 @@ def after(records: list[int]) -> Pace:
     return pace
 
 
-@given(pages)
-def test_behind_a_full_page_there_is_no_pause(before: list[int]) -> None:
-    assert after(before).pause_after(FULL_PAGE) == 0
+@given(pages, st.integers(BACKLOG, 1000))
+def test_behind_a_page_of_a_backlog_there_is_no_pause(before: list[int], records: int) -> None:
+    assert after(before).pause_after(records) == 0
 
 
-@given(pages, st.integers(1, FULL_PAGE - 1))
+@given(pages, st.integers(1, BACKLOG - 1))
 def test_while_records_come_a_shard_is_asked_ten_times_a_second(before: list[int], records: int) -> None:
     assert after(before).pause_after(records) == HOT_PAUSE
 
@@ -46,3 +46,9 @@ def test_a_shard_that_is_idle_for_a_day_is_asked_once_a_second() -> None:
     pace = after([0] * COLD_AFTER)
     assert {pace.pause_after(0) for _ in range(86400)} == {LONGEST_PAUSE}
     assert pace.pause_after(1) == HOT_PAUSE
+
+
+def test_a_shard_is_idle_only_after_several_empty_pages_in_a_row() -> None:
+    assert not after([1] + [0] * (IDLE_AFTER - 1)).is_idle
+    assert after([1] + [0] * IDLE_AFTER).is_idle
+    assert not after([0] * IDLE_AFTER + [1]).is_idle
