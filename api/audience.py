@@ -58,9 +58,9 @@ class Watch:
         if shown and self.event is not shown and truth.data == shown.state.data:
             return  # It is what was shown before; what came since is newer.
         if self.event is not shown or shown is None:
-            self.offer(truth)
+            self.offer(truth, heard=True)
         elif truth.data != shown.state.data:
-            self.show(truth)
+            self.show(truth, heard=True)
         else:
             self._adopt(truth)
 

@@ -18,12 +18,12 @@ from starlette.types import Receive, Scope, Send
 
 from api import frames
 from api.auth import Caller
+from api.connection import CONNECTION, Protocol
 from api.hub import Hub
 from api.mailbox import Mailbox
 from api.parameters import job_id_from, statuses_from
 from api.paths import segment_of
 from api.requests import REQUEST_ID
-from api.server import CONNECTION, Protocol
 from api.stream import Stream
 
 log = structlog.get_logger()

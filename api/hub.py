@@ -14,13 +14,13 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from msgspec import Struct, structs
+from msgspec import Struct
 from redis.asyncio import Redis
 
 from api.audience import Audience
 from api.auth import Caller
 from api.cause import Cause
-from api.errors import JobNotFound, TooManyStreams
+from api.errors import TooManyStreams
 from api.frames import BYE, position_of
 from api.mailbox import Mailbox, Slot, Slots
 from api.metrics import Counts
@@ -155,28 +155,18 @@ class Hub:
 
         Raises JobNotFound where the job does not exist or is someone else's, TableUnavailable.
         """
-        watch = slot.watch
-        is_heard = await self._heard(watch.audience)
-        shown = watch.event
-        truth = await self._truth.of_one(watch.audience.user_id, watch.job_id)
-        if truth is None:
-            raise JobNotFound(watch.job_id)
-        watch.believe(truth, shown)
-        self._reconciler.settle_soon(watch)
+        is_heard = await self._heard(slot.watch.audience)
+        is_news = await self._reconciler.open(slot)
         if not is_heard:
-            self._say_stale(slot, watch.audience)
-        return slot.open(watch.event) if watch.event else True
+            self._say_stale(slot, slot.watch.audience)
+        return is_news
 
     async def open_all(self, slots: Slots, last_event_id: str) -> None:
         """Read what is true now of all the user's jobs and hand it to the reader; raises TableUnavailable."""
-        audience = slots.audience
-        is_heard = await self._heard(audience)
-        snapshot = await self._truth.of_user(audience.user_id, position_of(last_event_id))
+        is_heard = await self._heard(slots.audience)
+        await self._reconciler.open_all(slots, position_of(last_event_id), is_heard=is_heard)
         if not is_heard:
-            snapshot = structs.replace(snapshot, position=None)
-        self._reconciler.hand_over(snapshot, audience, [slots])
-        if not is_heard:
-            self._say_stale(slots, audience)
+            self._say_stale(slots, slots.audience)
 
     def _admit(self, user_id: str) -> Audience:
         channel = channel_of(user_id)

@@ -126,7 +126,8 @@ def _events_of_all() -> Schema:
         "summary": "Follow all jobs",
         "description": (
             f"{EVENTS}\n\nIt opens with every job that is not final and, for who comes back, every job that changed "
-            "meanwhile; then `live`. `done` ends a job, not the stream."
+            "meanwhile; then `live`. `done` ends a job, not the stream. A job that you hold as unfinished and that an opening "
+            "does not name before `live` is gone, or ended long ago: read it (client/headway.js does)."
         ),
         "parameters": [STATUS, LAST_EVENT_ID],
         "responses": {"200": _stream(), **_problems(**{"400": REFUSED, "401": UNKNOWN, "429": MANY, "503": AWAY})},

@@ -10,18 +10,21 @@ from contextlib import suppress
 from typing import Any
 
 from botocore.exceptions import ClientError
+from msgspec import structs
 
 from api.audience import Audience, Watch
+from api.errors import JobNotFound
 from api.frames import Event
-from api.mailbox import Slots
+from api.mailbox import Slot, Slots
 from api.truth import Snapshot, Truth
 from streams.errors import TableUnavailable
-from streams.state import deletion_of
+from streams.state import State, deletion_of
 from streams.table import BATCH
 
 # In the background a refusal (a missing table, a key that expired) is waited out like an outage.
 PASSING = (TableUnavailable, ClientError)
 SETTLE_AGAIN = 0.1  # seconds
+SETTLE_AT_ONCE = 3  # tries, for a job may change while it is read
 PAUSE = 0.1  # seconds between two batches: at most 1,000 jobs a second
 PAUSE_PER_USER = 0.02  # seconds between two users' lists: at most 50 a second
 
@@ -39,12 +42,44 @@ class Reconciler:
             watch.settling = True
             self._spawn(self._settle(watch))
 
-    def hand_over(self, snapshot: Snapshot, audience: Audience, boxes: Iterable[Slots]) -> None:
-        """Open streams of all jobs with what was read."""
+    async def open(self, slot: Slot) -> bool:
+        """Read what is true of a job and hand it to its reader; return False if it knows already, and nothing will follow.
+
+        What was heard while the read was under way may be older than what this client has seen elsewhere: the
+        relay may be late. So a doubt is settled first. Raises JobNotFound, TableUnavailable.
+        """
+        watch, shown = slot.watch, slot.watch.event
+        truth = await self._truth.of_one(watch.audience.user_id, watch.job_id)
+        if truth is None:
+            raise JobNotFound(watch.job_id)
+        watch.believe(truth, shown)
+        for _ in range(SETTLE_AT_ONCE):
+            if watch.doubtful:
+                await self._ask(watch, watch.doubtful)
+        self.settle_soon(watch)
+        return slot.open(watch.event) if watch.event else True
+
+    async def open_all(self, slots: Slots, since: int | None, *, is_heard: bool) -> None:
+        """Read what is true of all the user's jobs and hand it to a reader of all; raises TableUnavailable."""
+        snapshot = await self._truth.of_user(slots.audience.user_id, since)
+        if not is_heard:
+            snapshot = structs.replace(snapshot, position=None)
+        await self.hand_over(snapshot, slots.audience, [slots])
+
+    async def hand_over(self, snapshot: Snapshot, audience: Audience, boxes: Iterable[Slots]) -> None:
+        """Open streams of all jobs with what was read; where Redis and the index disagree, the table itself is asked.
+
+        Either may be behind what a client has seen elsewhere: the index lags, and a Redis that has lost its
+        memory believes a relay that repeats itself.
+        """
         watches = self._offer(snapshot, audience)
+        doubted = [watch for watch in watches if watch.doubtful]
+        async for _ in self._reread(doubted):
+            pass
+        news = snapshot.changed | {watch.job_id for watch in doubted}
         events = [watch.event for watch in watches if watch.event]
         for box in boxes:
-            told = [event for event in events if event.state.job_id in snapshot.changed or box.opens_with(event.state)]
+            told = [event for event in events if event.state.job_id in news or box.opens_with(event.state)]
             box.open(told, snapshot.position)
 
     async def mend(self, audiences: Collection[Audience], since: int) -> None:
@@ -58,7 +93,7 @@ class Reconciler:
             if audience.boxes:
                 snapshot = await self._truth.of_user(audience.user_id, since)
                 await self._reread_unnamed(audience, {state.job_id for state in snapshot.states})
-                self.hand_over(snapshot, audience, list(audience.boxes))
+                await self.hand_over(snapshot, audience, list(audience.boxes))
                 await asyncio.sleep(PAUSE_PER_USER)
 
     async def poll(self, audiences: Collection[Audience]) -> None:
@@ -80,13 +115,16 @@ class Reconciler:
 
     async def _settle(self, watch: Watch) -> None:
         while (asked := watch.doubtful) and watch.is_watched:
-            shown = watch.event
             with suppress(*PASSING):
-                truth = await self._truth.of_one(watch.audience.user_id, watch.job_id)
-                watch.settle(truth or deletion_of(watch.job_id, asked.updated_at), shown, asked)
+                await self._ask(watch, asked)
             if watch.doubtful:
                 await asyncio.sleep(SETTLE_AGAIN)
         watch.settling = False
+
+    async def _ask(self, watch: Watch, asked: State) -> None:
+        shown = watch.event
+        truth = await self._truth.of_one(watch.audience.user_id, watch.job_id)
+        watch.settle(truth or deletion_of(watch.job_id, asked.updated_at), shown, asked)
 
     async def _reread_unnamed(self, audience: Audience, named: Container[str]) -> None:
         """Read the unfinished jobs that a snapshot did not name: they were deleted, or ended long ago by their clock."""
@@ -105,9 +143,11 @@ class Reconciler:
             await asyncio.sleep(PAUSE)
 
     def _offer(self, snapshot: Snapshot, audience: Audience) -> list[Watch]:
+        if not audience.boxes:
+            return []  # All have left while it was read.
         watches = {state.job_id: audience.watch(state.job_id) for state in snapshot.states}
         for state in snapshot.states:
-            watches[state.job_id].offer(state)
+            watches[state.job_id].offer(state, heard=bool(state.version))  # its message may have to say nothing new
         for watch in watches.values():
             self.settle_soon(watch)
         return list(watches.values())

@@ -9,34 +9,13 @@ from contextlib import contextmanager
 import uvicorn
 from litestar import Litestar
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from api.connection import Protocol
 from api.paths import keeping_slashes
 from api.requests import observed
 
-CONNECTION = "headway.connection"  # the ASGI extension that gives an app its Protocol
 FINISH_WITHIN = 0.5  # seconds that other requests have when the process stops; DynamoDB may not answer at all
 KEEP_ALIVE = 75  # seconds; longer than the 60 of load balancers, or they send requests into closing connections
-
-
-class Protocol(HttpToolsProtocol):
-    """HTTP/1.1 whose app may take a connection over, when it has sent the head of a response."""
-
-    def on_message_begin(self) -> None:
-        """Begin a request."""
-        super().on_message_begin()
-        self.scope["extensions"] = {CONNECTION: self}  # type: ignore[dict-item]
-
-    def hand_over(self, protocol: asyncio.Protocol) -> None:
-        """Let another protocol finish the response and close the connection, as uvicorn does for WebSockets."""
-        if self.cycle.disconnected:  # The client left while the app was at work.
-            protocol.connection_lost(None)
-            return
-        self.cycle.disconnected = True  # whatever the app still sends is not for this connection
-        self.connections.discard(self)
-        self.flow.resume_reading()
-        self.transport.set_protocol(protocol)
-        protocol.connection_made(self.transport)
 
 
 class Server(uvicorn.Server):

@@ -208,7 +208,9 @@ def _stored(key: bytes, values: Sequence[bytes | None]) -> State | None:
     try:
         return state_from_message(completed(head, position, data))
     except ValueError as error:
-        log.warning("latest state refused", job_id=key.partition(b":job:")[2].decode(errors="replace"), reason=str(error))
+        log.warning(
+            "latest state refused", job_id=key.partition(b":job:")[2].decode(errors="replace"), reason=str(error)
+        )
         return None
 
 

@@ -73,13 +73,13 @@ def order(candidate: State, current: State) -> Order:
     Versions decide where both have one. Where only one has, `unsure` asks for one consistent read of the
     table: writers' clocks differ, so neither may be believed. Two reads of the table are told apart by
     `updated_at`, as far as whole seconds of several machines can: `unsure` is two different states of the
-    same second, and a last state that looks older.
+    same second, a last state that looks older, and a deletion, of which the table tells no time.
     """
     if candidate.version and current.version:
         return _by_version(candidate.version, current.version)
     if candidate.data == current.data:
         return "same"
-    if candidate.version or current.version:
+    if candidate.version or current.version or "deleted" in {candidate.kind, current.kind}:
         return "unsure"
     if candidate.updated_at > current.updated_at:
         return "newer"

@@ -3,7 +3,8 @@
 from collections.abc import Coroutine
 from typing import Any
 
-from api.audience import Audience, Watch
+from api.audience import Audience
+from api.errors import JobNotFound
 from api.frames import position_of
 from api.mailbox import Slot, Slots
 from api.reconcile import Reconciler
@@ -20,6 +21,7 @@ class Process:
         self.world = world
         self.audiences: dict[bytes, Audience] = {}
         self.readers: list[Reader] = []
+        self.opening: set[Reader] = set()  # some of whom may be gone
         self.flying: list[State] = []
         self.heard: list[State] = []  # since somebody watches on this connection to Redis
         self.whole = True
@@ -75,7 +77,7 @@ class Process:
         slot = Slot(watch, LONG, client.last_event_id)
         watch.slots.add(slot)
         reader = self._joined(client, slot)
-        self._spawn(self._open(reader, watch, slot))
+        self._spawn(self._open(reader, slot))
         self.world.turn()
 
     def connect_all(self, client: Client, statuses: tuple[str, ...]) -> None:
@@ -86,10 +88,13 @@ class Process:
         self.world.turn()
 
     def leave(self, reader: "Reader") -> None:
-        if reader not in self.readers:
-            return
-        self.readers.remove(reader)
-        box = reader.box
+        """Lose a client; one that leaves while its stream opens is taken out when it is open, as in the hub."""
+        if reader in self.readers:
+            self.readers.remove(reader)
+            if reader not in self.opening:
+                self._take_out(reader.box)
+
+    def _take_out(self, box: Slot | Slots) -> None:
         if isinstance(box, Slot):
             box.watch.audience.leave(box.watch, box)
         else:
@@ -98,33 +103,33 @@ class Process:
         if not self.audience.streams:
             self.audiences.clear()
 
+    def _opened(self, reader: "Reader", *, goes_on: bool) -> None:
+        self.opening.remove(reader)
+        reader.is_open = goes_on
+        if reader not in self.readers:
+            self._take_out(reader.box)
+        elif not goes_on:
+            self.leave(reader)
+
     def _joined(self, client: Client, box: Slot | Slots) -> "Reader":
         self.audience.streams += 1
         reader = Reader(self, client, box)
         self.readers.append(reader)
+        self.opening.add(reader)
         return reader
 
-    async def _open(self, reader: "Reader", watch: Watch, slot: Slot) -> None:
-        shown = watch.event
-        truth = await self.world.truth.of_one(USER, watch.job_id)
-        if reader not in self.readers:
-            return
-        if truth is None:
-            self.leave(reader)  # 404
-            return
-        watch.believe(truth, shown)
-        self._reconciler.settle_soon(watch)
-        assert watch.event
-        reader.is_open = slot.open(watch.event)
-        if not reader.is_open:
-            assert watch.event.state.is_last
-            self.leave(reader)  # 204
+    async def _open(self, reader: "Reader", slot: Slot) -> None:
+        try:
+            goes_on = await self._reconciler.open(slot)
+        except JobNotFound:
+            goes_on = False
+        else:
+            assert goes_on or (slot.watch.event and slot.watch.event.state.is_last)  # 204
+        self._opened(reader, goes_on=goes_on)
 
     async def _open_all(self, reader: "Reader", slots: Slots, since: int | None) -> None:
-        snapshot = await self.world.truth.of_user(USER, since)
-        if reader in self.readers:
-            self._reconciler.hand_over(snapshot, self.audience, [slots])
-            reader.is_open = True
+        await self._reconciler.open_all(slots, since, is_heard=True)
+        self._opened(reader, goes_on=True)
 
     async def _mend(self, since: int) -> None:
         await self._reconciler.mend(list(self.audiences.values()), since)

@@ -167,7 +167,7 @@ class Watching(RuleBasedStateMachine):
     @invariant()
     def nothing_is_kept_for_nobody(self) -> None:
         for process in self.processes:
-            assert bool(process.audiences) is bool(process.readers)
+            assert bool(process.audiences) is bool(process.readers or process.opening)
             for audience in process.audiences.values():
                 assert audience.boxes or all(watch.slots for watch in audience.watches.values())
 

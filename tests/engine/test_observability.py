@@ -132,7 +132,8 @@ async def test_a_request_that_fails_here_is_logged_with_its_id_its_job_and_the_r
     nowhere = f"http://127.0.0.1:{free_port()}"
     api = stack.start_api(None, AWS_ENDPOINT_URL=nowhere, AWS_ENDPOINT_URL_DYNAMODB=nowhere)
     headers = bearer(user) | {"X-Request-ID": "fails-1"}
-    answer = httpx.get(f"{api.url}/api/v1/jobs/job_7", headers=headers, timeout=20)
+    async with httpx.AsyncClient(headers=headers, timeout=20) as client:
+        answer = await client.get(f"{api.url}/api/v1/jobs/job_7")
     assert (answer.status_code, answer.headers["x-request-id"]) == (503, "fails-1")
     (line,) = [line for line in await lines(api.process, "request failed") if line["request_id"] == "fails-1"]
     assert (line["status"], line["route"], line["job_id"], line["level"]) == (

@@ -158,3 +158,8 @@ def test_where_only_one_has_a_version_no_clock_is_believed(one: State, other: St
 
 def test_a_deletion_that_looks_older_is_neither_dropped_nor_believed() -> None:
     assert order(deletion_of("job_1", 0), state("processing", 5, V)) == "unsure"
+
+
+def test_no_clock_says_whether_a_deletion_is_newer() -> None:
+    gone = deletion_of("job_1", 0)
+    assert order(gone, state("failed", 5, None)) == order(state("failed", 5, None), gone) == "unsure"
