@@ -56,6 +56,6 @@ def _cors(settings: Settings) -> CORSConfig:
         allow_origins=list(settings.cors_origins),
         allow_methods=["GET"],
         allow_headers=["Authorization", "Last-Event-ID", "Cache-Control", "If-None-Match"],
-        expose_headers=["ETag", "Link", "X-Request-ID"],
+        expose_headers=["ETag", "Link", "Retry-After", "X-Request-ID"],
         allow_credentials=True,
     )

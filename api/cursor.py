@@ -13,16 +13,14 @@ from api.errors import ParameterRefused
 from streams.selection import Order, Place, Selection
 from streams.settings import Settings
 
-FORMAT = 1
 SIGNATURE = 16  # bytes of the HMAC-SHA256 that are kept
 LIST = 8  # bytes of the digest that tells for which list a cursor was made
-LONGEST = 4096  # characters; a job id has at most 2048 bytes
+LONGEST = 20_000  # characters; a job id has at most 2048 bytes, and JSON may take six for one
 
 ALLOWED = "next_cursor of a page of the same list"
 
 
 class _Cursor(Struct, frozen=True, array_like=True):
-    format: int
     made_for: str
     page: int
     place: Place
@@ -36,15 +34,17 @@ class Cursors:
 
     def write(self, selection: Selection, order: Order, page: int, place: Place) -> str:
         """Return the cursor of the page with this number, which begins at this place."""
-        body = json.encode(_Cursor(FORMAT, self._list(selection, order), page, place))
-        return urlsafe_b64encode(self._sign(body, SIGNATURE) + body).rstrip(b"=").decode()
+        body = json.encode(_Cursor(self._list(selection, order), page, place))
+        return _text(self._sign(body, SIGNATURE) + body)
 
     def read(self, cursor: str, selection: Selection, order: Order) -> tuple[int, Place]:
         """Return the number of the page and where it begins; raises ParameterRefused for any cursor but this list's."""
         try:
-            signed = urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
+            signed = urlsafe_b64decode(cursor[:LONGEST].encode("ascii") + b"=" * (-len(cursor) % 4))
         except (NotBase64, UnicodeEncodeError):
             raise ParameterRefused("cursor", "not one of ours", ALLOWED) from None
+        if _text(signed) != cursor:  # decoding overlooks what is not in the alphabet
+            raise ParameterRefused("cursor", "not one of ours, or changed", ALLOWED)
         signature, body = signed[:SIGNATURE], signed[SIGNATURE:]
         if not hmac.compare_digest(signature, self._sign(body, SIGNATURE)):
             raise ParameterRefused("cursor", "not one of ours, or changed", ALLOWED)
@@ -61,6 +61,10 @@ class Cursors:
 
     def _sign(self, text: bytes, length: int) -> bytes:
         return hmac.digest(self._key, text, "sha256")[:length]
+
+
+def _text(signed: bytes) -> str:
+    return urlsafe_b64encode(signed).rstrip(b"=").decode()
 
 
 def cursors_for(settings: Settings) -> Cursors:

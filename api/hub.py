@@ -200,7 +200,9 @@ class Hub:
 
     def _refuse_too_many(self, audience: Audience | None) -> None:
         if audience and audience.streams >= self._limits.per_user:
-            raise TooManyStreams(f"{audience.streams} streams of yours are open here; close one", of_user=True)
+            raise TooManyStreams(
+                f"so many streams of yours are open here already: {audience.streams}; close one", of_user=True
+            )
         if len(self._mailboxes) >= self._limits.per_process:
             raise TooManyStreams("too many streams are open here; another process may have room", of_user=False)
 

@@ -5,7 +5,8 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 import structlog
-from litestar import Request, Response, get
+from litestar import Request, Response, route
+from litestar.enums import HttpMethod
 from litestar.handlers import HTTPRouteHandler
 from msgspec import json
 
@@ -19,6 +20,8 @@ from streams.job import public, public_json
 from streams.listing import Listing, Page
 from streams.table import Table
 
+READING = (HttpMethod.GET, HttpMethod.HEAD)  # the server leaves the body out where HEAD asks
+
 AnyRequest = Request[Any, Any, Any]
 
 _encode = json.Encoder().encode
@@ -27,7 +30,7 @@ _encode = json.Encoder().encode
 def job_handlers(table: Table, listing: Listing, cursors: Cursors) -> list[HTTPRouteHandler]:
     """Return the endpoints of these; handed over here, not by Litestar, which runs a task per dependency and request."""
 
-    @get("/jobs")
+    @route("/jobs", http_method=READING)
     async def list_jobs(request: AnyRequest, user_id: str) -> Response[bytes]:
         """List the caller's jobs."""
         query = request.scope["query_string"]
@@ -41,10 +44,10 @@ def job_handlers(table: Table, listing: Listing, cursors: Cursors) -> list[HTTPR
         except ListTooLong as error:
             raise _too_long(asked, error) from error
         after = cursors.write(asked.selection, asked.order, number + 1, page.next) if page.next else None
-        headers = {"Link": f'<{_address(request, query, after)}>; rel="next"'} if after else {}
+        headers = {"Link": f'<{_address(query, after)}>; rel="next"'} if after else {}
         return _answer(request, _encode(_public(page, number, asked.page_size, after)), headers)
 
-    @get("/jobs/{job_id:str}")
+    @route("/jobs/{job_id:str}", http_method=READING)
     async def get_job(request: AnyRequest, user_id: str, job_id: str) -> Response[bytes]:
         """Return one of the caller's jobs."""
         name = job_id_from(segment_of(job_id))
@@ -69,20 +72,19 @@ def _too_long(asked: Asked, error: ListTooLong) -> ParameterRefused:
     return ParameterRefused("page", f"out of reach: {error}", "pages by cursor, or narrower filters")
 
 
-def _address(request: AnyRequest, query: bytes, cursor: str) -> str:
-    """The next page's own address, which a client may follow as it is."""
+def _address(query: bytes, cursor: str) -> str:
+    """The next page's address, relative to this one's: a proxy in front may serve the list at a path of its own."""
     pairs = parse_qsl(query.decode("latin-1"))
     kept = [(name, value) for name, value in pairs if name not in {"page", "cursor"}]
-    path = request.scope.get("root_path", "") + request.scope["path"]
-    return f"{path}?{urlencode([*kept, ('cursor', cursor)])}"
+    return f"?{urlencode([*kept, ('cursor', cursor)])}"
 
 
 def _answer(request: AnyRequest, body: bytes, headers: dict[str, str]) -> Response[bytes]:
     """Answer with a body and what names it, or with 304 where the client has it already."""
     etag = f'"{blake2b(body, digest_size=12).hexdigest()}"'
     headers |= {"ETag": etag, "Cache-Control": "private, no-cache"}
-    known = request.headers.get("if-none-match")
-    if known and _names(known, etag):
+    known = ",".join(request.headers.getall("if-none-match", []))
+    if _names(known, etag):
         return Response(b"", status_code=304, headers=headers)
     return Response(body, media_type="application/json", headers=headers)
 

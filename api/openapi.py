@@ -8,18 +8,19 @@ from typing import Any
 
 from msgspec import json
 
+from api.cursor import LONGEST as LONGEST_CURSOR
 from api.job_page import JobPage
 from api.parameters import DEFAULT_PAGE, LARGEST_PAGE, LONGEST_JOB_ID, LONGEST_Q, SORT_WORDS, TIMES
 from api.problem import Problem
 from streams.job import STATUSES, PublicJob
-from streams.selection import READ_JOBS
+from streams.selection import READ_CALLS, READ_JOBS
 
 Schema = dict[str, Any]
 
 NO_JOB = "No such job, or someone else's."
 REFUSED = "A parameter is not what is allowed; the problem names it."
 UNKNOWN = "No token, or one that does not hold."
-AWAY = "DynamoDB does not answer; try again after Retry-After."
+AWAY = "DynamoDB, or the issuer of the tokens, does not answer; try again after Retry-After."
 
 EVENTS = """Server-sent events. Every state is an `update`; a final one (completed, failed) is `done`:
 `id` is its version, `data` the same JSON as that of the job, on one line. `deleted`: the job is gone, its data
@@ -37,7 +38,10 @@ def describe(cookie: str) -> Schema:
         "info": {
             "title": "Headway",
             "version": "1",
-            "description": "Long-running jobs of the caller: listed, read one by one, and followed live.",
+            "description": (
+                "Long-running jobs of the caller: listed, read one by one, and followed live. Where jobs are read, "
+                "HEAD answers as GET does, without the body."
+            ),
         },
         "paths": _paths(),
         "security": [{"bearer": []}, {"cookie": []}],
@@ -75,7 +79,8 @@ def _list() -> Schema:
         "summary": "List jobs",
         "description": (
             "The caller's jobs that match all filters. A page is full whenever so many match: where matches are so "
-            f"rare that {READ_JOBS} jobs had to be read, it is short and has a `next_cursor` nevertheless. "
+            f"rare that {READ_JOBS} jobs, or {READ_CALLS} MB, had to be read, it is short, even empty, and has a "
+            "`next_cursor` nevertheless. "
             "Empty texts stand for what is not given; parameters that are not listed here are refused."
         ),
         "parameters": LIST_PARAMETERS,
@@ -145,6 +150,7 @@ def _problems(**told: str) -> Schema:
     answers = {status: _body(text, "Problem", "application/problem+json") for status, text in told.items()}
     for status in answers.keys() & {"429", "503"}:
         answers[status]["headers"] = _headers("Retry-After")
+    answers["401"]["headers"] = _headers("WWW-Authenticate")
     return answers
 
 
@@ -172,6 +178,7 @@ HEADERS = {
     "Cache-Control": "private, no-cache",
     "Link": 'The next page, rel="next", where there is one.',
     "Retry-After": "Seconds.",
+    "WWW-Authenticate": "Bearer",
 }
 
 EXAMPLE = {
@@ -200,13 +207,15 @@ LAST_EVENT_ID = {
     "in": "header",
     "description": "The id of the last event seen; EventSource sends it by itself.",
     "schema": {"type": "string"},
+    "example": "1700000000000-100000000000000000001",
 }
 
 IF_NONE_MATCH = {
     "name": "If-None-Match",
     "in": "header",
-    "description": "An ETag that the client has; answered with 304 where it is still right.",
+    "description": "ETags that the client has; answered with 304 where one is still right.",
     "schema": {"type": "string"},
+    "example": '"58b106627987d0ebcc934d75"',
 }
 
 STATUS: Schema = {
@@ -241,8 +250,10 @@ LIST_PARAMETERS: list[Schema] = [
     ),
     _query(
         "sort",
-        "`-` stands for descending; equal jobs stand in the order of their ids, in the same direction. By anything but "
-        f"created_at, lists of at most {READ_JOBS} jobs can be sorted. What has no duration stands as 0.",
+        "`-` stands for descending; equal jobs stand in the order of their ids, in the same direction (as the table "
+        f"holds them where more than {READ_JOBS} were created in one second). By anything but created_at, lists of at "
+        f"most {READ_JOBS} jobs and {READ_CALLS} MB can be sorted, where a table without an index for status counts "
+        "jobs of other statuses, too. What has no duration stands as 0.",
         {"type": "string", "enum": ["", *SORT_WORDS], "default": "-created_at"},
         default="-created_at",
     ),
@@ -261,7 +272,8 @@ LIST_PARAMETERS: list[Schema] = [
     _query(
         "cursor",
         "`next_cursor` of the page before, of the same filters and sort. Jobs that come meanwhile move nothing.",
-        {"type": "string"},
+        {"type": "string", "maxLength": LONGEST_CURSOR},
+        opaque="s_PpTVM5naxH0Ibfu5zBwVsiNGYyZGFjZDFiNWM4NzU1IiwyLFsxNzAwMDAwMDAzLCIiLCIiXV0",
     ),
     IF_NONE_MATCH,
 ]

@@ -11,7 +11,7 @@ from msgspec import Struct
 from api.errors import ParameterRefused
 from streams.item import LARGEST
 from streams.job import STATUSES
-from streams.selection import READ_JOBS, SORTS, Order, Selection, Span
+from streams.selection import READ_JOBS, SORTS, Order, Selection, Span, folded
 
 LONGEST_JOB_ID = 2048  # bytes, DynamoDB's limit for a partition key
 LONGEST_Q = 200  # characters
@@ -20,10 +20,16 @@ LARGEST_PAGE, DEFAULT_PAGE = 100, 20  # jobs
 
 TIMES = "Unix seconds, or ISO 8601 with an offset such as 2026-11-23T08:30:00Z (a + in it is written %2B)"
 SORT_WORDS = tuple(f"{sign}{name}" for name in SORTS for sign in ("", "-"))
+LOST_FIRST, LOST_LAST = "\udc80", "\udcff"  # what stands for bytes that are not UTF-8
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 WHOLE = re.compile(r"[0-9]{1,6}", re.ASCII)
 SECONDS = re.compile(r"-?[0-9]{1,16}", re.ASCII)
-CLOCK = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d([.,]\d{1,9})?)?(Z|[+-]\d\d:?\d\d)", re.ASCII)
+CLOCK = re.compile(
+    r"(\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d)?)"
+    r"(?:(?<=:\d\d:\d\d)[.,](\d{1,9}))?"  # of a second, not of a minute
+    r"(Z|[+-]\d\d(?::?\d\d)?)",
+    re.ASCII,
+)
 
 
 class Asked(Struct, frozen=True):
@@ -50,14 +56,18 @@ def asked_from(query: bytes, user_id: str) -> Asked:
 
 
 def _given(query: bytes) -> dict[str, list[str]]:
-    """Refuse what the list does not know, and a second value where only one would count."""
+    """Refuse what the list does not know, what is no text, and a second value where only one would count."""
     given: dict[str, list[str]] = {}
-    for name, value in parse_qsl(query.decode("latin-1"), keep_blank_values=True):
+    for name, value in parse_qsl(query.decode("latin-1"), keep_blank_values=True, errors="surrogateescape"):
         if name not in LIST_PARAMETERS:
-            raise ParameterRefused(name[:50], "not a parameter of the list", ", ".join(LIST_PARAMETERS))
+            shown = name[:50].encode(errors="replace").decode()
+            raise ParameterRefused(shown, "not a parameter of the list", ", ".join(LIST_PARAMETERS))
         if name in given and name != "status":
             raise ParameterRefused(name, "given more than once", "one value")
-        given.setdefault(name, []).append(value)
+        if any(LOST_FIRST <= character <= LOST_LAST for character in value):
+            raise ParameterRefused(name, "not in UTF-8", "UTF-8, percent-encoded")
+        if value:
+            given.setdefault(name, []).append(value)
     return given
 
 
@@ -101,19 +111,22 @@ def time_from(parameter: str, given: str) -> int | None:
 
 def _clock(text: str) -> int | None:
     """Seconds have no fractions in the table's index, so what lies between two counts as the later one."""
-    if not CLOCK.fullmatch(text.upper()):
+    found = CLOCK.fullmatch(text.upper())
+    if not found:
         return None
+    moment, fraction, offset = found.groups("")
     try:
-        return -((EPOCH - datetime.fromisoformat(text.upper())) // timedelta(seconds=1))
+        second = (datetime.fromisoformat(moment + offset) - EPOCH) // timedelta(seconds=1)
     except ValueError:
         return None
+    return second + bool(fraction.strip("0"))
 
 
 def words_from(given: str) -> tuple[str, ...]:
     """Read a search as the words that are all to be found, in whatever order and case."""
     if len(given) > LONGEST_Q:
         raise ParameterRefused("q", f"{len(given)} characters long", f"at most {LONGEST_Q} characters")
-    return tuple(sorted(set(given.casefold().split())))
+    return tuple(sorted(set(folded(given).split())))
 
 
 def order_from(given: str) -> Order:

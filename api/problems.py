@@ -1,5 +1,6 @@
 """Every error as application/problem+json (RFC 9457), naming the parameter and what is allowed."""
 
+from http import HTTPStatus
 from typing import Any
 
 import structlog
@@ -14,22 +15,18 @@ from streams.errors import TableUnavailable
 
 AnyRequest = Request[Any, Any, Any]
 
-TITLES = {
-    400: "Bad request",
-    401: "Unauthorized",
-    404: "Not found",
-    429: "Too many requests",
-    500: "Internal server error",
-    503: "Service unavailable",
-}
+HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}  # a 404 is one caller's, and for now
 RETRY_AFTER = "2"  # seconds
 STREAMS_RETRY_AFTER = "30"
 
 
 def problem(status: int, detail: str, headers: dict[str, str] | None = None, **more: str) -> Response[Problem]:
-    """Make the response for a problem; `more` are its parameter and what is allowed."""
-    body = Problem(TITLES.get(status, "Request refused"), status, detail, **more)
-    return Response(body, status_code=status, media_type="application/problem+json", headers=headers)
+    """Make the response for a problem; `more` are its parameter and what is allowed.
+
+    It has no `type`: then its title is the status' own phrase (RFC 9457, 4.2.1).
+    """
+    body = Problem(HTTPStatus(status).phrase, status, detail, **more)
+    return Response(body, status_code=status, media_type="application/problem+json", headers=HEADERS | (headers or {}))
 
 
 def _job_not_found(_: AnyRequest, error: JobNotFound) -> Response[Problem]:  # noqa: ARG001 - the same for all

@@ -14,6 +14,9 @@ from api.paths import keeping_slashes
 from api.requests import observed
 
 CONNECTION = "headway.connection"  # the ASGI extension that gives an app its Protocol
+KEEP_ALIVE = (
+    75  # seconds; longer than load balancers keep idle connections (60), or they send requests into closing ones
+)
 
 
 class Protocol(HttpToolsProtocol):
@@ -78,5 +81,6 @@ def server_for(app: Litestar, drain: Callable[[], Awaitable[None]], host: str, p
         proxy_headers=False,  # nothing here depends on the client's address
         server_header=False,
         timeout_graceful_shutdown=1,
+        timeout_keep_alive=KEEP_ALIVE,
     )
     return Server(config, drain)

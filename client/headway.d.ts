@@ -72,6 +72,7 @@ export interface Watch extends AsyncIterable<JobEvent> {
 }
 
 export declare class HeadwayError extends Error {
+  constructor(status: number, problem?: HeadwayError["problem"]);
   readonly status: number;
   /** The body of an application/problem+json answer. */
   readonly problem: { title?: string; detail?: string; [member: string]: unknown } | null;

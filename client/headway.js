@@ -72,9 +72,13 @@ class Watch {
     if (!this.#stopping.signal.aborted && this.#newest.isNews(job)) this.#take(job, null);
   }
 
-  /** The states as they come; a slow reader finds the newest of each job. Leaving the loop closes the watch. */
+  /**
+   * The states as they come, at first those that were told before the loop began; a slow reader finds the newest of
+   * each job. Leaving the loop closes the watch.
+   */
   async *[Symbol.asyncIterator]() {
     const reader = new Mailbox();
+    for (const job of this.#newest.jobs()) reader.put(eventOf(job));
     this.#readers.add(reader);
     try {
       if (this.#stopping.signal.aborted) reader.end(this.#error);
@@ -203,9 +207,8 @@ class Watch {
 
   #take(job, version) {
     this.#newest.keep(job, version);
-    const type = isFinal(job) ? "done" : "update";
-    this.#tell({ type, job });
-    if (type === "done" && this.#onlyId !== undefined) this.#end();
+    this.#tell(eventOf(job));
+    if (isFinal(job) && this.#onlyId !== undefined) this.#end();
   }
 
   #gone(id, version) {
@@ -285,8 +288,12 @@ class Newest {
     return this.#held.get(id)?.text;
   }
 
+  jobs() {
+    return [...this.#held.values()].map(({ job }) => job).filter(Boolean);
+  }
+
   unfinished() {
-    return [...this.#held].filter(([, { job }]) => job && !isFinal(job)).map(([id]) => id);
+    return this.jobs().filter((job) => !isFinal(job)).map((job) => job.job_id);
   }
 
   /** The last state of a deleted job, or null if that deletion is known or older than what we hold. */
@@ -334,6 +341,10 @@ class Mailbox {
       await new Promise((resolve) => (this.#wake = resolve));
     }
   }
+}
+
+function eventOf(job) {
+  return { type: isFinal(job) ? "done" : "update", job };
 }
 
 function isFinal(job) {

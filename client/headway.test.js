@@ -215,8 +215,9 @@ test("stale is told, and live again with the next state or the word live", async
   answering((r) =>
     stream(r, block("stale", {}), block("stale", {}), block("live", {}), block("stale", {}), done(job({ status: "completed" }), version(1))),
   );
-  await new Promise((closed) => watchJob("j", { baseUrl, onState: (state) => (states.push(state), state === "closed" && closed()) }));
-  assert.deepEqual(states, ["live", "stale", "live", "stale", "live", "closed"]);
+  const told = (closed) => (state) => (states.push(state), state === "closed" && closed());
+  await new Promise((closed) => watchJob("j", { baseUrl, onStale: () => states.push("!"), onState: told(closed) }));
+  assert.deepEqual(states, ["live", "stale", "!", "live", "stale", "!", "live", "closed"]);
 });
 
 test("a list state is handed on unless the stream has told something as new", async () => {
@@ -245,6 +246,43 @@ test("a slow loop finds the newest state of each job, not a queue", async () => 
   }
   assert.ok(types.length <= 3, `${types.length} of 51`);
   assert.equal(types.at(-1)[0], "done");
+});
+
+test("a loop that begins late finds what was told before it, an ending too", async () => {
+  answering((r) => stream(r, update(job({ progress_percent: 10 }), version(1)), done(job({ status: "completed" }), version(2))));
+  let watch;
+  await new Promise((closed) => (watch = watchJob("j", { baseUrl, onState: (state) => state === "closed" && closed() })));
+  const types = [];
+  for await (const { type, job } of watch) types.push([type, job.status]);
+  assert.deepEqual(types, [["done", "completed"]]);
+});
+
+test("an expiring session is told, and the stream goes on", async () => {
+  const told = [];
+  answering((r) => stream(r, block("expiring", {}), done(job({ status: "completed" }), version(1))));
+  assert.deepEqual(await seen(one, { onExpiring: () => told.push("expiring") }), [["done", "completed"]]);
+  assert.deepEqual(told, ["expiring"]);
+});
+
+test("a signal closes the watch, one that was aborted before too, and nothing is told after it", { timeout: 10_000 }, async () => {
+  const asked = answering((r) => stream(r, update(job(), version(1)), update(job({ progress_percent: 50 }), version(2))));
+  const stopping = new AbortController();
+  assert.deepEqual(await seen(one, { signal: stopping.signal, onUpdate: () => stopping.abort() }), []);
+  const told = [];
+  const watch = watchJob("j", { baseUrl, signal: stopping.signal, onUpdate: (job) => told.push(job) });
+  for await (const event of watch) told.push(event);
+  assert.deepEqual([watch.state, told, asked.length], ["closed", [], 1]);
+});
+
+test("a callback that throws is the caller's bug: it is reported, and the stream goes on", async () => {
+  const reported = [];
+  globalThis.reportError = (error) => reported.push(error.message);
+  answering((r) => stream(r, update(job(), version(1)), done(job({ status: "failed" }), version(2))));
+  const boom = () => {
+    throw new Error("boom");
+  };
+  assert.deepEqual(await seen(one, { onUpdate: boom }), [["done", "failed"]]);
+  assert.deepEqual(reported, ["boom"]);
 });
 
 test("leaving the loop closes the connection", async () => {

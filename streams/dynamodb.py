@@ -1,9 +1,8 @@
 """DynamoDB as Headway speaks to it: boto3's configuration, and a lean way there and back.
 
-boto3 knows the credentials, the endpoint and the API's names, and botocore signs. The request itself is
-one signed POST over aiohttp, and its answer is decoded once, by msgspec, to the wanted type: boto3's own
-handling of requests and answers costs ten times as much, in threads that hold up the event loop
-(docs/benchmarks.md). In return timeouts, retries and errors are told here.
+boto3 knows the credentials, the endpoint and the API's names. The request itself is one signed POST over
+aiohttp, and its answer is decoded once, by msgspec, to the wanted type: boto3's own handling of requests and
+answers costs ten times as much, in threads that hold up the event loop (docs/benchmarks.md). In return timeouts, retries and errors are told here.
 """
 
 import asyncio
@@ -11,14 +10,12 @@ import random
 import ssl
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import aiohttp
 import boto3
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
 from botocore.config import Config
-from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.httpsession import get_cert_path
 from botocore.session import Session, get_session
@@ -27,6 +24,7 @@ from msgspec import DecodeError, Struct, field, json
 from yarl import URL
 
 from streams.errors import SettingsRefused, TableUnavailable, Throttled
+from streams.signature import Credentials, Signer
 
 T = TypeVar("T")
 
@@ -113,31 +111,31 @@ class DynamoDB:
 
 
 class _Signing:
-    """botocore's signature on a request, with credentials that botocore keeps fresh."""
+    """Signatures with credentials that botocore keeps fresh."""
 
     def __init__(self, session: Session, service: Service) -> None:
         self._session = session
         self._service = service
-        self._signer = SigV4Auth(ReadOnlyCredentials("", "", None, None), service.name, service.region)
+        self._signer = Signer(service.url, service.name, service.region)
+        self._credentials = Credentials("", "")
         self._until = 0.0
 
     async def headers(self, operation: str, body: bytes) -> dict[str, str]:
         if time.monotonic() > self._until:
             # In a thread: it may ask a file, a process or another service.
-            self._signer.credentials = await asyncio.to_thread(self._credentials)
+            self._credentials = await asyncio.to_thread(self._fresh)
             self._until = time.monotonic() + FRESH
         service = self._service
         headers = {"X-Amz-Target": f"{service.target}.{operation}", "Content-Type": service.content_type}
-        request = AWSRequest("POST", service.url, headers, body)
-        self._signer.add_auth(request)
-        return dict(request.headers.items())
+        return self._signer.sign(headers, body, self._credentials, datetime.now(UTC))
 
-    def _credentials(self) -> Any:
+    def _fresh(self) -> Credentials:
         try:
             credentials = self._session.get_credentials()
             if credentials is None:
                 raise TableUnavailable("AWS credentials were not found")
-            return credentials.get_frozen_credentials()
+            frozen = credentials.get_frozen_credentials()
+            return Credentials(frozen.access_key or "", frozen.secret_key or "", frozen.token)
         except BotoCoreError as error:
             raise TableUnavailable(f"AWS credentials: {error}") from error
 

@@ -16,13 +16,12 @@ from streams.item import Item
 from streams.job import Job
 from streams.query import Parameters, by_status, by_user, counting, reads_less
 from streams.schema import status_index
-from streams.selection import READ_JOBS, Order, Place, Selection, Span
+from streams.selection import READ_CALLS, READ_JOBS, Order, Place, Selection, Span
 from streams.table import readable
 from streams.walk import Bound, Walk, count
 
 log = structlog.get_logger()
 
-READ_CALLS = 40  # calls of DynamoDB, 1 MB each, that it makes at most for its page, and again for its count
 LOOK_AGAIN = 300.0  # seconds until the table is asked again which indexes it has
 
 
@@ -106,60 +105,98 @@ class _Reading:
         self._order = order
 
     async def page(self, size: int, skip: int, after: Place | None) -> Page:
+        if after and after.stored:
+            return await self._page_as_stored(size, int(after.value), after)
         if self._order.by != "created_at":
             return await self._page_of_all(size, skip, after)
+        counted = None
         if self._source.index is StatusIndex.PLAIN and self._is_indexed and not self._selection.words:
             # It has no order: of use only where all that match are no more than a page, which a count tells.
-            total, is_exact = await self._count()
+            total, is_exact = counted = await self._count()
             if is_exact and total <= size:
                 return await self._page_of_all(size, skip, after)
-        return await self._page_by_time(size, skip, after)
+        return await self._page_by_time(size, skip, after, counted)
 
     async def _page_of_all(self, size: int, skip: int, after: Place | None) -> Page:
         """DynamoDB knows no such order, so all that match are read and put in order here."""
-        walk = self._walk(self._selection.span, ordered=False)
+        walk = self._walk(self._queries(self._selection.span, ordered=False))
         await walk.read()
         if not walk.is_whole:
             raise ListTooLong(
-                f"sort={self._order.by} is for lists of at most {self._source.read_jobs} jobs, and this one is longer"
+                f"sort={self._order.by} is for lists of at most {self._source.read_jobs} jobs and {READ_CALLS} MB, "
+                "and this one is longer"
             )
         jobs = self._order.sorted(walk.settled)
-        rest = [job for job in jobs if after is None or self._order.is_after(job, after)]
-        return self._cut(rest, size, skip, (len(jobs), True))
+        total = len(jobs)
+        jobs = [job for job in jobs if after is None or self._order.is_after(job, after)]
+        page = jobs[skip : skip + size]
+        return Page(page, total, next=self._order.place_of(page[-1]) if len(jobs) > skip + size else None)
 
-    async def _page_by_time(self, size: int, skip: int, after: Place | None) -> Page:
+    async def _page_by_time(
+        self, size: int, skip: int, after: Place | None, counted: tuple[int, bool] | None = None
+    ) -> Page:
         span = self._order.rest(after, self._selection.span) if after else self._selection.span
-        walk = self._walk(span, after=after)
+        if span.is_empty:
+            return Page([], *(counted or await self._count()))
+        walk = self._walk(self._queries(span), after)
         # Only who reads all knows how many have the words: DynamoDB cannot compare them in any case.
         reads_all = bool(self._selection.words) and not after
         await walk.read(None if reads_all else skip + size)
+        second = walk.second
+        if second is not None and not skip and self._is_crowd(walk, second, after):
+            return await self._page_as_stored(size, second)
         jobs = self._order.sorted(walk.settled)
-        is_counted = not after and (reads_all or walk.is_whole)
-        counted = (len(jobs), walk.is_whole) if is_counted else await self._count()
-        page = self._cut(jobs, size, skip, counted)
-        return page if walk.is_whole or page.next else self._page_at_bound(page, walk, after, is_short=len(jobs) < skip)
-
-    def _page_at_bound(self, page: Page, walk: Walk, after: Place | None, *, is_short: bool) -> Page:
-        """The bound was met before the page was full, or before more was found: the next one goes on from there."""
-        if is_short:
+        if not after and (reads_all or walk.is_whole):
+            counted = (len(jobs), walk.is_whole)
+        counted = counted or await self._count()
+        page = jobs[skip : skip + size]
+        if len(jobs) > skip + size or (len(page) == size and not walk.is_whole):
+            return Page(page, *counted, self._place_after(page[-1], jobs[skip + size :]))
+        if walk.is_whole:
+            return Page(page, *counted)
+        if second is None or len(jobs) < skip:
             raise ListTooLong(
                 f"the page lies beyond the {self._source.read_jobs} jobs that are read for one; a cursor leads there"
             )
-        second = walk.second
-        if second is None or (after and not self._order.is_behind(second, after)):
-            raise ListTooLong(
-                f"more than {self._source.read_jobs} jobs were created in one second, and cannot be put in order"
-            )
-        return Page(page.jobs, page.total, page.is_total_exact, self._order.before_second(second))
+        # The bound was met before the page was full: the next one goes on from where the walk came to.
+        return Page(page, *counted, self._order.before_second(second))
 
-    def _cut(self, jobs: list[Job], size: int, skip: int, counted: tuple[int, bool]) -> Page:
-        page = jobs[skip : skip + size]
-        more = len(jobs) > skip + size
-        return Page(page, *counted, self._order.place_of(page[-1]) if more else None)
+    def _place_after(self, last: Job, rest: list[Job]) -> Place:
+        """All of its second is settled: where the page ends with that, the next one need not read it again."""
+        if rest and rest[0].created_at == last.created_at:
+            return self._order.place_of(last)
+        return self._order.after_second(last.created_at)
+
+    def _is_crowd(self, walk: Walk, second: int, after: Place | None) -> bool:
+        """Whether more jobs are of the second that a walk begins with than may be read to put them in order."""
+        if walk.settled or walk.is_whole:
+            return False
+        return bool(walk.found) if after is None else not self._order.is_behind(second, after)
+
+    async def _page_as_stored(self, size: int, second: int, after: Place | None = None) -> Page:
+        """Jobs of a crowded second come as UserJobsIndex holds them, on as many pages as it takes; then those of the next."""
+        whole = by_user(self._selection, Span(second, second + 1), descending=self._order.descending)
+        query = {"TableName": self._source.table, **whole}
+        if after:
+            query["ExclusiveStartKey"] = {
+                "user_id": {"S": self._selection.user_id},
+                "created_at": {"N": after.stored},
+                "job_id": {"S": after.job_id},
+            }
+        walk = self._walk([query])
+        last = await walk.read_on(size)
+        if not walk.is_whole:
+            return Page(walk.found, *await self._count(), Place(second, last["job_id"]["S"], last["created_at"]["N"]))
+        place = self._order.after_second(second)
+        lacking = size - len(walk.found)
+        rest = await self._page_by_time(lacking or 1, 0, place)
+        if lacking:
+            return replace(rest, jobs=walk.found + rest.jobs)
+        return replace(rest, jobs=walk.found, next=place if rest.jobs or rest.next else None)
 
     async def _count(self) -> tuple[int, bool]:
         if self._selection.words:
-            walk = self._walk(self._selection.span)
+            walk = self._walk(self._queries(self._selection.span))
             await walk.read()
             return len(walk.settled), walk.is_whole
         bound = Bound(self._source.read_jobs, READ_CALLS)
@@ -167,20 +204,20 @@ class _Reading:
         counts = await asyncio.gather(*(count(self._source.dynamodb, query, bound) for query in queries))
         return sum(counted for counted, _ in counts), all(is_exact for _, is_exact in counts)
 
-    def _walk(self, span: Span, after: Place | None = None, *, ordered: bool = True) -> Walk:
+    def _walk(self, queries: list[Parameters], after: Place | None = None) -> Walk:
         def take(item: Item) -> Job | None:
             job = readable(item) if self._selection.has_words(item) else None
             return None if job and after and not self._order.is_after(job, after) else job
 
         # One more than is allowed, to tell a list that ends there from a longer one.
         bound = Bound(self._source.read_jobs + 1, READ_CALLS)
-        return Walk(self._source.dynamodb, self._queries(span, ordered=ordered), bound, take=take)
+        return Walk(self._source.dynamodb, queries, bound, take=take)
 
     @property
     def _is_indexed(self) -> bool:
         return reads_less(self._source.index, self._selection)
 
-    def _queries(self, span: Span, *, ordered: bool) -> list[Parameters]:
+    def _queries(self, span: Span, *, ordered: bool = True) -> list[Parameters]:
         selection, descending = self._selection, self._order.descending
         queries = [by_user(selection, span, descending=descending)]
         if self._is_indexed and not (ordered and self._source.index is StatusIndex.PLAIN):

@@ -1,6 +1,7 @@
 """Which of a user's jobs a list shows, in what order, and a place in that order. Pure."""
 
 from collections.abc import Callable
+from unicodedata import normalize
 
 from msgspec import Struct
 
@@ -8,6 +9,7 @@ from streams.item import LARGEST, Item
 from streams.job import Job
 
 READ_JOBS = 10_000  # jobs, matching or not, that one request reads at most to make its page
+READ_CALLS = 100  # calls of DynamoDB, 1 MB each, that it makes at most for its page, and again for its count
 
 Value = int | float | str
 Rank = tuple[Value, str]
@@ -51,15 +53,25 @@ class Selection(Struct, frozen=True):
         if not self.words:
             return True
         texts = (attribute.s for attribute in (item.prompt, item.title) if attribute and attribute.s)
-        text = "\n".join(texts).casefold()
+        text = folded("\n".join(texts))
         return all(word in text for word in self.words)
 
 
+def folded(text: str) -> str:
+    """A text as searches compare it: without case, and an accent the same whether it is a character of its own or not."""
+    return normalize("NFC", text.casefold())
+
+
 class Place(Struct, frozen=True, array_like=True):
-    """A place in an order: what follows it is what comes after a job of this value and id."""
+    """A place in an order: what follows it is what comes after a job of this value and id.
+
+    `stored` is that job's created_at as the table holds it, and only set where more jobs are of that second than can
+    be put in order: then what follows is what comes after it in the index.
+    """
 
     value: Value
     job_id: str
+    stored: str = ""
 
 
 class Order(Struct, frozen=True):
@@ -87,6 +99,10 @@ class Order(Struct, frozen=True):
     def before_second(self, second: int) -> Place:
         """Return the place, by created_at, before all jobs of a second."""
         return Place(second + 1 if self.descending else second, "")
+
+    def after_second(self, second: int) -> Place:
+        """Return the place, by created_at, after all jobs of a second."""
+        return self.before_second(second - 1 if self.descending else second + 1)
 
     def is_behind(self, second: int, place: Place) -> bool:
         """Whether a walk that has settled what is before this second got on from a place, by created_at."""

@@ -81,11 +81,14 @@ class Subscriptions:
         return True
 
     def left(self, channel: bytes) -> bool:
-        """Take Redis' word that a channel is not subscribed any more; return whether nobody asked for that."""
+        """Take Redis' word that a channel is not subscribed any more; return whether one that was heard is given up by that.
+
+        Else that was asked for, or it is about a subscription before the one that is still to be confirmed.
+        """
         if self._unanswered and self._unanswered[0] == (LEAVING, channel):
             self._unanswered.popleft()
             return False
-        return True
+        return channel in self._heard
 
     def refused(self) -> bytes | None:
         """Take an error; return the channel that cannot be joined here, None where it is not asked for any more."""

@@ -77,7 +77,7 @@ class Walk:
         self._bound = bound
         self._descending = not queries[0]["ScanIndexForward"]
         self._take = take
-        self._found: list[Job] = []
+        self.found: list[Job] = []
 
     @property
     def is_whole(self) -> bool:
@@ -97,13 +97,13 @@ class Walk:
     def settled(self) -> list[Job]:
         """The jobs found before the unsettled second, in no order."""
         if self.is_whole:
-            return self._found
+            return self.found
         second = self.second
         if second is None:
             return []
         if self._descending:
-            return [job for job in self._found if job.created_at > second]
-        return [job for job in self._found if job.created_at < second]
+            return [job for job in self.found if job.created_at > second]
+        return [job for job in self.found if job.created_at < second]
 
     async def read(self, enough: int | None = None) -> None:
         """Read until so many jobs are settled and another one is known of, or everything where None is enough."""
@@ -112,26 +112,36 @@ class Walk:
             limit *= 2
         while not (self.is_whole or self._bound.is_met or self._is(enough)):
             lagging = [strand for strand in self._strands if not strand.is_done and strand.second == self.second]
-            most = limit if enough else None
+            # Strands share what may be read: one that was never read would leave nothing settled.
+            share = max(self._bound.jobs // len(lagging), 1)
+            most = share if enough is None else min(limit, share)
             if len(lagging) == 1:
                 await self._read_on(lagging[0], most)
             else:
                 await asyncio.gather(*(self._read_on(strand, most) for strand in lagging))
             limit *= 4
 
-    def _is(self, enough: int | None) -> bool:
-        return enough is not None and len(self._found) > enough and len(self.settled) >= enough
+    async def read_on(self, enough: int) -> dict[str, Any]:
+        """Read just so many jobs of the only query, in the index's own order; return the key of the last one read."""
+        strand = self._strands[0]
+        while not (strand.is_done or self._bound.is_met or len(self.found) >= enough):
+            await self._read_on(strand, enough - len(self.found))
+        last: dict[str, Any] = strand.query.get("ExclusiveStartKey", {})
+        return last
 
-    async def _read_on(self, strand: _Strand, limit: int | None) -> None:
+    def _is(self, enough: int | None) -> bool:
+        return enough is not None and len(self.found) > enough and len(self.settled) >= enough
+
+    async def _read_on(self, strand: _Strand, limit: int) -> None:
         if self._bound.is_met:
             return
-        most = min(limit or self._bound.jobs, self._bound.jobs)
+        most = min(limit, self._bound.jobs)
         self._bound.take(most)
         read = await self._dynamodb.call("query", _Read, **strand.query, Limit=most)
         self._bound.jobs += most - read.scanned_count
         strand.read_up_to(read.last_evaluated_key)
         for start in range(0, len(read.items), AT_ONCE):
-            self._found += [job for job in map(self._take, read.items[start : start + AT_ONCE]) if job]
+            self.found += [job for job in map(self._take, read.items[start : start + AT_ONCE]) if job]
             if start:
                 await asyncio.sleep(0)
 

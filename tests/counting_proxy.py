@@ -6,18 +6,22 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Event, Thread
 
 
 @contextmanager
 def counting_proxy(target: str) -> Iterator[tuple[str, Counter[str]]]:
-    """Give the address of the proxy and its counts, which grow while it is used."""
+    """Give the address of the proxy and its counts, which grow while it is used; afterwards it answers 503."""
     counts: Counter[str] = Counter()
+    ended = Event()
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
+            if ended.is_set():  # This connection was kept alive.
+                self._answer(503, b"{}")
+                return
             counts[self.headers["X-Amz-Target"].rpartition(".")[2]] += 1
             body = self.rfile.read(int(self.headers["Content-Length"]))
             headers = {name: value for name, value in self.headers.items() if name.lower() != "host"}
@@ -44,6 +48,7 @@ def counting_proxy(target: str) -> Iterator[tuple[str, Counter[str]]]:
     try:
         yield f"http://127.0.0.1:{server.server_port}", counts
     finally:
+        ended.set()
         server.shutdown()
         server.server_close()
         thread.join()

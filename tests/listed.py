@@ -5,6 +5,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 from msgspec import Struct
+from msgspec.structs import replace
 
 STATUSES = ["pending", "processing", "completed", "failed"]
 SORTS = ["created_at", "updated_at", "duration", "status", "progress_percent"]
@@ -62,6 +63,9 @@ queries = st.builds(
     st.none() | st.none() | st.integers(3, 7),
     nothing | nothing | st.lists(st.sampled_from(["sea", "SUN", "strasse", "Élan"]), min_size=1, max_size=2).map(tuple),
     st.sampled_from(["", "created_at", "-created_at"]) | st.sampled_from([*SORTS, *(f"-{name}" for name in SORTS)]),
+)
+queries_by_time = st.tuples(queries, st.sampled_from(["", "created_at"])).map(
+    lambda both: replace(both[0], sort=both[1])
 )
 job_lists = st.lists(items, min_size=6, max_size=24)
 page_sizes = st.sampled_from([1, 2, 3, 5])

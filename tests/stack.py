@@ -50,9 +50,9 @@ class Stack:
         self._stopping.callback(self.redis.stop)
 
     def start_relay(self, **environment: str) -> Process:
-        port = free_port()
-        process = self.start("relay", "workers", "relay", HEADWAY_METRICS_PORT=str(port), **environment)
-        process.until_listening(port)
+        port = environment.setdefault("HEADWAY_METRICS_PORT", str(free_port()))
+        process = self.start("relay", "workers", "relay", **environment)
+        process.until_listening(int(port))
         return process
 
     def start_api(self, port: int | None = None, **environment: str) -> "Api":

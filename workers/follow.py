@@ -32,13 +32,14 @@ class Followers:
     async def run(self, stopping: asyncio.Event) -> None:
         """Follow until asked to stop; raises TableUnfit where there is no stream at the start."""
         parts = await hold(self._connect, stopping)
+        followed_before = False
         async with asyncio.TaskGroup() as tasks:
             while not stopping.is_set():
                 if parts.feed.arn not in self._workers:
                     log.info("stream found", stream=parts.feed.arn)
                     # What changed between two streams, neither tells.
-                    worker = Worker(parts, self._me, succeeds=bool(self._workers))
-                    self._workers[parts.feed.arn] = worker
+                    worker = Worker(parts, self._me, succeeds=followed_before)
+                    self._workers[parts.feed.arn], followed_before = worker, True
                     tasks.create_task(self._work(parts.feed.arn, worker, stopping))
                 await wait(stopping, self._ask_every)
                 parts = await self._ask_again(parts, stopping)

@@ -29,7 +29,11 @@ gaps = Counter("headway_gaps", "Times that records, or a shard, were trimmed bef
 mended = Counter("headway_jobs_mended", "Jobs whose lost state was published from the table after a gap")
 errors = Counter("headway_errors", "What went wrong and was tried again or given up, by kind", ["kind"])
 leases_held = Gauge("headway_leases_held", "Leases that this worker holds")
-lag = Gauge("headway_lag_seconds", "Age of the last record relayed when it was published; 0 when caught up", ["shard"])
+lag = Gauge(
+    "headway_lag_seconds",
+    "How far a shard is behind; 0 when caught up, and growing while nothing can be relayed",
+    ["shard"],
+)
 delays = Histogram(
     "headway_record_to_publish_seconds",
     "Age of the newest of the records that were published together; the stream tells it in whole seconds",

@@ -81,6 +81,7 @@ async def relay_records(parts: Relay, holding: Holding, records: Sequence[bytes]
 
     async def publish() -> list[Outcome]:
         holding.check()
+        note_age(holding, understood)  # At each try: while Redis is away it grows.
         return await parts.channel.publish(understood.changes)
 
     understood.publishing = time.time_ns()
@@ -92,7 +93,7 @@ async def relay_records(parts: Relay, holding: Holding, records: Sequence[bytes]
     for number, reason in [*understood.poison, *((number, "Redis refused the change") for number in refused)]:
         await park(parts.parked, holding, records[number], reason, stopping)
     if understood.newest:
-        holding.lag = max(0.0, time.time() - understood.newest)
+        note_age(holding, understood)
         metrics.delays.observe(holding.lag)
     if sequence := last_sequence(records):
         holding.checkpoint = replace(holding.checkpoint, sequence=sequence)
@@ -152,12 +153,23 @@ async def park(parked: ParkedRecords, holding: Holding, raw: bytes, reason: str,
     )
 
 
+def note_age(holding: Holding, understood: Understood) -> None:
+    """Note how old the records are that are published now; of those that cannot be read nobody knows."""
+    if understood.newest:
+        note_lag(holding, max(0.0, time.time() - understood.newest))
+
+
 def note_arrival(holding: Holding, page: Page) -> None:
-    """Remember how far behind the shard is."""
-    if not page.records:
-        holding.lag = 0.0
+    """Note that everything up to the end of a page is relayed."""
+    note_lag(holding, holding.lag if page.records else 0.0)
     holding.caught_up = holding.lag < FRESH
-    metrics.lag.labels(holding.shard_id).set(holding.lag)
+
+
+def note_lag(holding: Holding, seconds: float) -> None:
+    """Show how far behind a shard is; from some seconds on it is no longer caught up."""
+    holding.lag = seconds
+    holding.caught_up = holding.caught_up and seconds < FRESH
+    metrics.lag.labels(holding.shard_id).set(seconds)
 
 
 class Reader:
@@ -168,6 +180,7 @@ class Reader:
         self._holding = holding
         self._stopping = stopping
         self._iterator: str | None = None
+        self._answered_at = time.time()
 
     async def read(self) -> Page:
         """Return the next page; what was trimmed away meanwhile is counted, and marked as a gap to be mended."""
@@ -187,11 +200,14 @@ class Reader:
                 return Page([])
             else:
                 self._iterator = page.next_shard_iterator
+                self._answered_at = time.time()
                 return page
 
     async def _poll(self, iterator: str) -> Page:
         self._holding.check()
         metrics.polls.inc()
+        if (silent := time.time() - self._answered_at) > FRESH:
+            note_lag(self._holding, max(silent, self._holding.lag))  # Nobody knows what waits there.
         return await self._feed.read(iterator)
 
     async def _position(self) -> str:

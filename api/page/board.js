@@ -26,11 +26,19 @@ export class Board {
   /** Makes the page show these jobs, in this order. */
   show(jobs, { animate = true } = {}) {
     const before = this.#places;
+    const focused = focusedId();
     this.#jobs = jobs;
     this.#places = new Map(jobs.map((job, place) => [job.job_id, place]));
     this.#stretch();
     const isSteadied = this.#steady(before);
     this.#draw(animate && !isSteadied && !CALM.matches);
+    // Who was on a card that is gone goes on with the one that took its place.
+    if (before.has(focused) && !this.#places.has(focused)) this.focus(jobs[Math.min(before.get(focused), jobs.length - 1)]?.job_id);
+  }
+
+  /** Gives the focus to this job's card, or to the list where there is no such card. */
+  focus(id) {
+    (this.#cards.get(id) ?? this.#list).focus({ preventScroll: true });
   }
 
   /** Redraws one job where it is. */
@@ -46,6 +54,10 @@ export class Board {
 
   has(id) {
     return this.#places.has(id);
+  }
+
+  get isEmpty() {
+    return this.#jobs.length < 1;
   }
 
   #measure() {
@@ -108,7 +120,7 @@ export class Board {
     const first = Math.max(0, Math.floor(top / this.#pitch) - SPARE);
     const end = Math.ceil((top + innerHeight) / this.#pitch) + SPARE;
     const near = this.#jobs.slice(first, Math.max(first, end)).map((job, index) => [job.job_id, first + index]);
-    const held = document.activeElement.closest?.("[data-id]")?.dataset.id;
+    const held = focusedId();
     if (this.#places.has(held) && !near.some(([id]) => id === held)) near.push([held, this.#places.get(held)]);
     return new Map(near.sort(([, one], [, other]) => one - other));
   }
@@ -138,4 +150,8 @@ export class Board {
     const leave = element.animate([{}, { opacity: 0, transform: `translate(32px, ${y}px)` }], MOVE);
     leave.finished.finally(() => element.remove());
   }
+}
+
+function focusedId() {
+  return document.activeElement?.closest("[data-id]")?.dataset.id;
 }

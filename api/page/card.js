@@ -1,7 +1,7 @@
 // One job as a card: built once from the template, then only what changed is touched.
 
 import { brief, safeUrl } from "./safe.js";
-import { exactly, isFinal, moment, nameOf, scenes, stageOf, timesOf } from "./words.js";
+import { exactly, isFinal, moment, nameOf, SCENE_STATES, scenes, stageOf, timesOf } from "./words.js";
 import { addressOf } from "./view.js";
 
 const template = document.getElementById("card");
@@ -21,12 +21,16 @@ export class Card {
     this.#parts.name.href = addressOf({}, id);
   }
 
+  focus() {
+    this.#parts.name.focus({ preventScroll: true });
+  }
+
   draw(job, now) {
     this.job = job;
     const { name, stage, bar, number, word, born } = this.#parts;
     this.#once("status", job.status, (status) => (this.element.dataset.status = status));
     this.#once("name", brief(nameOf(job)), (text) => (name.textContent = text));
-    this.#once("stage", stageText(job), (text) => (stage.textContent = text));
+    this.#once("stage", lineOf(job), (text) => (stage.textContent = text));
     this.#once("percent", job.progress_percent, (percent) => this.#move(bar, number, percent));
     this.#once("word", outcome(job), (text) => (word.textContent = text));
     this.#once("label", brief(nameOf(job), 80), (text) => bar.setAttribute("aria-label", text));
@@ -68,19 +72,20 @@ export class Card {
   }
 }
 
-const SAID = { done: "ready", now: "in the making", failed: "failed", next: "not started" };
-
-export function chip(state, index) {
+function chip(state, index) {
   const item = document.createElement("li");
   item.dataset.scene = state;
   item.textContent = index + 1;
-  item.title = `Scene ${index + 1}: ${SAID[state]}`;
+  item.title = `Scene ${index + 1}: ${SCENE_STATES[state]}`;
   item.setAttribute("aria-label", item.title);
   return item;
 }
 
-function stageText(job) {
-  return job.status === "failed" && job.error_message ? brief(job.error_message, 160) : stageOf(job);
+// The line under the name. What is done says so at the right already: there it tells what was asked for.
+function lineOf(job) {
+  if (job.status === "failed" && job.error_message) return brief(job.error_message, 160);
+  if (job.status === "completed" && job.title && job.prompt) return brief(job.prompt, 160);
+  return stageOf(job);
 }
 
 function outcome(job) {

@@ -13,23 +13,31 @@ export class Counts {
   #ended = null; // by status, once the api has answered
   #isExact = true;
   #reading = new AbortController();
-  #lastMove = 0;
+  #lastMove = -Infinity;
 
-  /** Asks anew how many finished jobs match the view, whatever its tab; resolves when that is known. */
+  /** Asks anew how many finished jobs match the view, whatever its tab; whether that is known now. */
   async read(view) {
     this.#reading.abort();
     this.#reading = new AbortController();
     const { signal } = this.#reading;
-    for (let attempt = 0; attempt < 3 && !signal.aborted; attempt++) {
+    for (let attempt = 0; attempt < 3; attempt++) {
       const begun = performance.now();
-      const totals = await Promise.all(ENDINGS.map((status) => count({ ...view, status }, signal)));
+      const totals = await Promise.all(ENDINGS.map((status) => count({ ...view, status }, signal))).catch(() => null);
+      if (signal.aborted) return false; // another view is asked for meanwhile
+      if (!totals) return this.#forget();
       this.#view = view;
       this.#ended = Object.fromEntries(ENDINGS.map((status, index) => [status, totals[index].total]));
       this.#isExact = totals.every(({ isExact }) => isExact);
       // A job that ended meanwhile may be in the answer or not: only a quiet moment gives a sum to build on.
-      if (this.#lastMove < begun - SETTLING) return;
+      if (this.#lastMove < begun - SETTLING) return true;
       await new Promise((settled) => setTimeout(settled, SETTLING));
     }
+    return true;
+  }
+
+  #forget() {
+    this.#ended = null;
+    return false;
   }
 
   /** The stream told that a job is no longer as it was before; either may be null. */

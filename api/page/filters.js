@@ -1,5 +1,6 @@
 // The form above the list, and the tabs: what they show is the view, and what is done to them makes a new one.
 
+import { put } from "./put.js";
 import { addressOf, FIRST_VIEW } from "./view.js";
 
 const TYPING = 250;
@@ -26,8 +27,7 @@ export class Filters {
       if (field !== document.activeElement || field.type !== "search") field.value = view[field.name];
     for (const tab of this.#tabs.children) {
       tab.href = addressOf({ ...view, status: tab.dataset.status });
-      tab.toggleAttribute("aria-current", tab.dataset.status === view.status);
-      if (tab.dataset.status === view.status) tab.setAttribute("aria-current", "page");
+      tab.ariaCurrent = tab.dataset.status === view.status ? "page" : null;
     }
   }
 
@@ -35,8 +35,12 @@ export class Filters {
     for (const tab of this.#tabs.children) {
       const { status } = tab.dataset;
       const isCounted = isExact || status === "processing" || status === "pending"; // those the stream has told
-      tab.querySelector("b").textContent = counts ? `${counts[status]}${isCounted ? "" : "+"}` : "";
+      put(tab.querySelector("b"), counts ? `${counts[status]}${isCounted ? "" : "+"}` : "");
     }
+  }
+
+  focus() {
+    this.#form.elements.q.focus();
   }
 
   #changed(pause) {
@@ -55,6 +59,6 @@ export class Filters {
     if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
     if (document.querySelector("dialog[open]") || event.target.matches("input, textarea, select")) return;
     event.preventDefault();
-    this.#form.elements.q.focus();
+    this.focus();
   }
 }

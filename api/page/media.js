@@ -2,41 +2,56 @@
 
 import { isPicture, safeUrl } from "./safe.js";
 
-/** Makes the place show these addresses in order; unsafe ones are named, not linked. */
-export function media(place, addresses, { label, poster = null, kind = "video", item = "div" }) {
-  addresses.filter(Boolean).forEach((address, index) => {
+/** Makes the place show these in order: `{label, address}`, or `{label, state}` for what is not there yet. */
+export function media(place, clips, { kind = "video", poster = null, item = "div" } = {}) {
+  clips.forEach((clip, index) => {
     const held = place.children[index];
-    if (held?.dataset.address === address) return;
-    const box = boxed(address, label(index + 1), { poster, kind, item });
+    const shows = clip.address || clip.state;
+    if (held?.dataset.shows === shows) return;
+    const box = boxed(clip, { kind, poster, item });
+    box.dataset.shows = shows;
     if (held) held.replaceWith(box);
     else place.append(box);
   });
-  while (place.childElementCount > addresses.filter(Boolean).length) place.lastElementChild.remove();
+  while (place.childElementCount > clips.length) place.lastElementChild.remove();
 }
 
-function boxed(address, label, { poster, kind, item }) {
+function boxed({ label, address, state }, { kind, poster, item }) {
   const box = document.createElement(item);
-  box.dataset.address = address;
-  const url = safeUrl(address);
-  box.append(url ? shown(url, label, poster, kind) : said("Not shown: its address is neither http nor https."));
-  if (item === "li") box.append(said(label));
+  if (!address) box.append(frame(), said(`${label}: ${state}`));
+  else box.append(shown(address, label, kind, poster));
+  if (address && item === "li") box.append(said(label));
   return box;
 }
 
-function shown(url, label, poster, kind) {
-  const isImage = kind === "video" && isPicture(url);
-  const element = document.createElement(isImage ? "img" : kind);
-  if (isImage) {
-    element.alt = label;
-    element.loading = "lazy";
-  } else {
-    element.controls = true;
-    element.preload = "none";
-    element.ariaLabel = label;
-    if (poster && kind === "video") element.poster = poster;
-  }
+function shown(address, label, kind, poster) {
+  const url = safeUrl(address);
+  if (!url) return said("Not shown: its address is neither http nor https.");
+  const element = kind === "video" && isPicture(url) ? picture(label) : player(kind, label, poster);
   element.src = url;
   element.addEventListener("error", () => element.replaceWith(said(`${label}: could not be loaded`)));
+  return element;
+}
+
+function picture(label) {
+  const element = document.createElement("img");
+  element.alt = label;
+  element.loading = "lazy";
+  return element;
+}
+
+function player(kind, label, poster) {
+  const element = document.createElement(kind);
+  element.controls = true;
+  element.preload = "none";
+  element.ariaLabel = label;
+  if (poster && kind === "video") element.poster = poster;
+  return element;
+}
+
+function frame() {
+  const element = document.createElement("div");
+  element.className = "frame";
   return element;
 }
 

@@ -3,22 +3,31 @@
 import { brief } from "./safe.js";
 import { nameOf } from "./words.js";
 
-const PAUSE = 2_000;
+const PAUSE = 2_000; // endings this close together are said in one sentence
+const REST = 10_000; // and then nothing for a while: a busy page must not talk without end
 
 export class News {
   #place;
   #ended = [];
+  #resting = 0;
 
   constructor(place) {
     this.#place = place;
   }
 
+  say(text) {
+    this.#place.textContent = text;
+  }
+
   ended(job) {
     if (this.#ended.push(job) > 1) return;
-    setTimeout(() => {
-      this.#place.textContent = sentence(this.#ended);
-      this.#ended = [];
-    }, PAUSE);
+    setTimeout(() => this.#sayEndings(), Math.max(PAUSE, this.#resting - performance.now()));
+  }
+
+  #sayEndings() {
+    this.say(sentence(this.#ended));
+    this.#ended = [];
+    this.#resting = performance.now() + REST;
   }
 }
 

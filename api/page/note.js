@@ -1,5 +1,6 @@
-// One line under the list: why it is empty or not there, and what can be done about it.
+// One line above the list: why it is empty or not there, and what can be done about it.
 
+import { put } from "./put.js";
 import { FIRST_VIEW, isSameFilter } from "./view.js";
 
 const EMPTY = {
@@ -24,7 +25,7 @@ export class Note {
     this.#button.hidden = !act;
     this.#button.onclick = act;
     this.#button.textContent = action;
-    if (this.#text.textContent !== text) this.#text.textContent = text;
+    put(this.#text, text);
   }
 
   clear() {
@@ -33,6 +34,6 @@ export class Note {
 
   nothing(view, clearFilters) {
     if (isSameFilter(view, FIRST_VIEW)) this.say(EMPTY[view.status] ?? "No such jobs.");
-    else this.say("Nothing here for this search.", "Clear the filters", clearFilters);
+    else this.say("Nothing here for what you asked.", "Clear the filters", clearFilters);
   }
 }

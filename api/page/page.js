@@ -10,11 +10,13 @@ import { Filters } from "./filters.js";
 import { News } from "./news.js";
 import { Note } from "./note.js";
 import { find, Pages } from "./pages.js";
+import { patiently } from "./patience.js";
+import { put } from "./put.js";
 import { addressOf, FIRST_VIEW, isSameFilter, matches, order, sortKey, viewFrom } from "./view.js";
 import { headline, isFinal } from "./words.js";
 
 const LINGER = 2_500; // a job that ends stays this long under "Processing": long enough to be seen ending
-const RETRY = 3_000;
+const REST = 500; // between two orders of the cards: faster, nobody could follow them, and the page did nothing else
 const RETURN = 2_000; // after an outage all pages come back at once; each reads the list somewhere within this time
 
 const $ = (id) => document.getElementById(id);
@@ -24,7 +26,7 @@ const filters = new Filters($("filters"), $("tabs"), ask);
 const note = new Note($("note"), $("note-text"), $("note-act"));
 const news = new News($("news"));
 const counts = new Counts();
-const detail = new Detail($("detail"), closeDetail);
+const detail = new Detail($("detail"), leaveDetail);
 
 const jobs = new Map(); // all that we know of
 const changed = new Set(); // not drawn yet
@@ -33,7 +35,11 @@ const places = new Map(); // the sort key by which each shown job was placed
 let shown = null; // the view and its pages; null until the first page is there
 let asked = null; // the same, as asked for last
 let reading = new AbortController();
+let opening = new AbortController();
+let trouble = ""; // why the list cannot be read
 let drawing = false;
+let arranging = 0; // the timer, while the cards are to be put in order
+let arranged = 0; // when they were
 let wasAway = false;
 
 const nearEnd = new IntersectionObserver(
@@ -58,13 +64,14 @@ function follow() {
   if (!asked || addressOf(view) !== addressOf(asked.view)) open(view);
   const id = new URLSearchParams(location.search).get("job");
   if (id) openDetail(id);
-  else detail.close();
+  else closeDetail();
 }
 
 function open(view) {
   if (!asked || !isSameFilter(view, asked.view)) recount(view);
   asked = { view, pages: new Pages(view) };
   filters.show(view);
+  $("board").ariaBusy = "true";
   reading.abort();
   reading = new AbortController();
   readOn(asked, reading.signal);
@@ -74,9 +81,11 @@ function open(view) {
 
 async function readOn(from, signal) {
   nearEnd.disconnect();
-  const page = await patiently(() => from.pages.next(signal), signal);
-  if (signal.aborted) return;
+  const page = await patiently(() => from.pages.next(signal), signal, complain);
+  if (!page) return;
+  if (shown !== from) lingering.clear();
   shown = from;
+  $("board").ariaBusy = "false";
   page.forEach(offer);
   arrange({ animate: false });
   // Observed anew each time: that reports the end even if it never left the screen.
@@ -89,21 +98,27 @@ function offer(job) {
   watch.offer(job);
 }
 
-async function patiently(read, signal) {
-  while (!signal.aborted) {
-    try {
-      const answer = await read();
-      note.clear();
-      return answer;
-    } catch (error) {
-      if (!signal.aborted) note.say(`The list could not be read: ${error.message}. Trying again …`);
-      await new Promise((later) => setTimeout(later, RETRY));
-    }
-  }
+function complain(why) {
+  trouble = why && `The list could not be read: ${why}`;
+  takeNote();
 }
 
-function recount(view) {
-  counts.read(view).then(countUp, () => filters.count(null));
+/** Says why there is nothing to see, if there is nothing. */
+function takeNote() {
+  if (trouble) note.say(trouble);
+  else if (shown?.pages.complete && board.isEmpty) note.nothing(shown.view, clearFilters);
+  else note.clear();
+}
+
+function clearFilters() {
+  ask({ ...FIRST_VIEW, status: asked.view.status });
+  filters.focus(); // the button that has it goes
+}
+
+async function recount(view) {
+  const isKnown = await counts.read(view);
+  countUp();
+  if (isKnown && !isSameFilter(view, FIRST_VIEW)) news.say($("headline").textContent);
 }
 
 // What the stream tells.
@@ -148,7 +163,8 @@ function say(state) {
 async function catchUp() {
   if (!shown) return;
   recount(shown.view);
-  const page = await patiently(() => new Pages(shown.view).next(), reading.signal);
+  const { signal } = reading;
+  const page = await patiently(() => new Pages(shown.view).next(signal), signal, complain);
   page?.forEach(offer);
   drawSoon();
 }
@@ -172,10 +188,14 @@ function draw() {
   const ids = [...changed];
   changed.clear();
   countUp();
-  for (const id of ids) detail.drawIfOpen(id, jobs.get(id) ?? null);
+  for (const id of ids) detail.drawIfOpen(id, jobs.get(id) ?? null, now());
   if (!shown) return;
-  if (ids.some(isMoved)) arrange();
-  else for (const id of ids) if (board.has(id)) board.redraw(jobs.get(id));
+  for (const id of ids) if (board.has(id) && jobs.has(id)) board.redraw(jobs.get(id));
+  if (ids.some(isMoved)) arrangeSoon();
+}
+
+function arrangeSoon() {
+  arranging ||= setTimeout(arrange, Math.max(0, arranged + REST - performance.now()));
 }
 
 function isMoved(id) {
@@ -189,36 +209,48 @@ function belongs(job) {
 }
 
 function arrange(how) {
-  const { view, pages } = shown;
+  clearTimeout(arranging);
+  [arranging, arranged] = [0, performance.now()];
+  const { view } = shown;
   const cards = [...jobs.values()].filter(belongs).sort(order(view.sort));
   places.clear();
   for (const job of cards) places.set(job.job_id, sortKey(job, view.sort));
   board.show(cards, how);
-  if (!cards.length && pages.complete) note.nothing(view, () => ask({ ...FIRST_VIEW, status: view.status }));
-  else note.clear();
+  takeNote();
 }
 
 function countUp() {
   const found = counts.of(jobs.values());
-  if (!found) return;
   filters.count(found, counts.isExact);
-  $("headline").textContent = headline(found, !isSameFilter(asked.view, FIRST_VIEW));
-  document.title = found.processing ? `${found.processing} under way · Headway` : "Headway";
+  if (!found) return;
+  put($("headline"), headline(found, !isSameFilter(asked.view, FIRST_VIEW)));
+  put($("title"), found.processing ? `${found.processing} under way · Headway` : "Headway");
 }
 
 // The detail view has an address of its own, so that it can be sent, and Back closes it.
 
 async function openDetail(id) {
+  opening.abort();
+  opening = new AbortController();
   detail.open(id, jobs.get(id) ?? null, now());
   if (jobs.has(id)) return;
-  const job = await find(id);
+  const job = await patiently((signal) => find(id, signal), opening.signal, (why) => why && detail.say(`This job could not be read: ${why}`));
   if (job) offer(job);
-  detail.drawIfOpen(id, jobs.get(id) ?? job, now());
+  if (job !== undefined) detail.drawIfOpen(id, jobs.get(id) ?? job, now());
+}
+
+function leaveDetail() {
+  closeDetail();
+  if (history.state?.opened) history.back();
+  else history.replaceState(null, "", addressOf(asked.view));
 }
 
 function closeDetail() {
-  if (history.state?.opened) history.back();
-  else history.replaceState(null, "", addressOf(asked.view));
+  opening.abort();
+  const id = detail.close();
+  // The card may be gone meanwhile, or was never there: then the browser leaves the focus in what is closed now.
+  const { activeElement } = document;
+  if (id && (activeElement === document.body || $("detail").contains(activeElement))) board.focus(id);
 }
 
 $("jobs").addEventListener("click", (event) => {

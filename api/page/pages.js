@@ -41,23 +41,26 @@ export async function count(view, signal) {
 }
 
 /** One job, or null if there is none of this id. */
-export async function find(id) {
-  const response = await fetch(`/api/v1/jobs/${encodeURIComponent(id)}`);
-  return response.ok ? response.json() : null;
+export async function find(id, signal) {
+  const response = await fetch(`/api/v1/jobs/${encodeURIComponent(id)}`, { signal });
+  return response.status === 404 ? null : answered(response);
 }
 
 async function list(query, more, signal) {
   const asked = new URLSearchParams(query);
   for (const [key, value] of Object.entries(more)) if (value) asked.set(key, value);
-  const response = await fetch(`/api/v1/jobs?${asked}`, { signal });
-  if (!response.ok) throw new ListRefused(response.status, await response.json().catch(() => ({})));
+  return answered(await fetch(`/api/v1/jobs?${asked}`, { signal }));
+}
+
+async function answered(response) {
+  if (!response.ok) throw new Refused(response.status, await response.json().catch(() => ({})));
   setClockBy(response);
   return response.json();
 }
 
-export class ListRefused extends Error {
+export class Refused extends Error {
   constructor(status, problem) {
-    super(problem.detail ?? `the server answered ${status}`);
+    super(problem.detail?.replace(/\.$/, "") ?? `the server answered ${status}`);
     this.status = status;
   }
 }

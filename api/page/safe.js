@@ -9,7 +9,8 @@ export function safeUrl(text, origin = location.origin) {
 /** At most `length` characters: a card needs no 100 kB prompt, and laying one out makes the page stutter. */
 export function brief(text, length = 240) {
   const line = String(text ?? "").slice(0, length * 2).replace(/\s+/g, " ").trim();
-  return line.length > length ? `${line.slice(0, length - 1)}…` : line;
+  if (line.length <= length) return line;
+  return `${line.slice(0, length - 1).replace(/[\uD800-\uDBFF]$/, "")}…`; // not half of an emoji
 }
 
 /** Pictures are shown as pictures; the demo's clips are, real ones are videos. */

@@ -9,6 +9,8 @@ const STAGES = {
   complete: "Done",
 };
 
+const MOST_SCENES = 50;
+
 export function nameOf(job) {
   return job.title || job.prompt || job.job_id;
 }
@@ -35,7 +37,8 @@ function sceneStage(job) {
   return step === "complete" ? `S${scene} ready` : `Making s${scene}`;
 }
 
-function plain(word) {
+/** An identifier such as `paused_by_operator`, in words. */
+export function plain(word) {
   const text = String(word).replaceAll("_", " ");
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
@@ -55,12 +58,16 @@ export function scenesOf(job) {
   return Math.max(job.scenes_total ?? 3, done);
 }
 
-/** The scenes in order, each "done", "now", "failed" or "next". */
+export const SCENE_STATES = { done: "ready", now: "in the making", failed: "failed", next: "not started" };
+
+/** The scenes in order, each "done", "now", "failed" or "next"; none while nobody has said how many, or where they are too many. */
 export function scenes(job) {
   const done = job.scenes_completed ?? 0;
   const current = Number(/^scene_(\d+)_generating$/.exec(job.stage ?? "")?.[1] ?? 0);
-  return Array.from({ length: Math.min(scenesOf(job), 50) }, (_, index) => {
-    if (index < done) return "done";
+  const isPlanned = job.scenes_total || done || current; // else how many there will be is a guess
+  if (!isPlanned || scenesOf(job) > MOST_SCENES) return [];
+  return Array.from({ length: scenesOf(job) }, (_, index) => {
+    if (index < done || job.status === "completed") return "done";
     if (index + 1 !== current) return "next";
     return { processing: "now", failed: "failed" }[job.status] ?? "next";
   });

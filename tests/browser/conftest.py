@@ -1,25 +1,21 @@
 import os
-import shutil
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from tests.browser.chromium import installed, launch
 from tests.browser.visitor import Site, Visitor
 from tests.stack import running
-
-NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
-ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking")
 
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """One browser per module: while playwright's loop runs, no asynchronous test can."""
-    path = next(filter(None, map(shutil.which, NAMES)), None)
-    if path is None:
+    if installed() is None:
         (pytest.fail if "CI" in os.environ else pytest.skip)("NO CHROMIUM HERE: nothing of the page was tested")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
+        browser = launch(playwright)
         yield browser
         browser.close()
 

@@ -14,11 +14,11 @@ AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text()
 PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True}
 
 
-def write_one_of_each(visitor: Visitor) -> str:
+def write_one_of_each(visitor: Visitor) -> None:
     visitor.write("waits", status="pending", title="Waiting")
-    visitor.write("fails", status="failed", error_message="no more film", scenes_total=3, scenes_completed=1)
-    visitor.write("goes", stage="scene_2_generating", scenes_total=3, scenes_completed=1, prompt="Waves")
-    return visitor.write("ended", status="completed", title="A film", scenes_completed=2, video_url="/no/film.mp4")
+    visitor.write("fails", status="failed", error_message="no more film " * 200, prompt="Waves " * 2000)
+    visitor.write("goes", stage="scene_2_generating", scenes_total=12, scenes_completed=1, scene_video_urls=["/no.mp4"])
+    visitor.write("ended", status="completed", title="A film", scenes_completed=2, video_url="/no/film.mp4")
 
 
 def violations(page: Page) -> list[str]:
@@ -31,13 +31,15 @@ def violations(page: Page) -> list[str]:
     "look", [{"color_scheme": "light"}, {"color_scheme": "dark"}, PHONE], ids=["light", "dark", "phone"]
 )
 def test_no_view_has_a_serious_barrier(visitor: Visitor, look: dict[str, Any]) -> None:
-    job = write_one_of_each(visitor)
+    write_one_of_each(visitor)
     page = visitor.open(reduced_motion="reduce", **look)
     until(page, lambda: len(shown(page)) == 4)
     assert violations(page) == []
-    card(page, job).get_by_role("link").click()
-    expect(page.get_by_role("dialog")).to_be_visible()
-    assert violations(page) == []
+    for job in ("fails", "goes", "ended"):
+        card(page, f"{visitor.user} {job}").get_by_role("link").click()
+        expect(page.get_by_role("dialog")).to_be_visible()
+        assert violations(page) == []
+        page.keyboard.press("Escape")
     page.goto("/?q=nothing")
     expect(page.get_by_role("button", name="Clear the filters")).to_be_visible()
     assert violations(page) == []
@@ -77,6 +79,30 @@ def test_everything_can_be_reached_with_the_keyboard(visitor: Visitor) -> None:
     expect(page.get_by_role("button", name="Close")).to_be_focused()
     page.keyboard.press("Enter")
     expect(card(page, first).get_by_role("link")).to_be_focused()
+
+
+def test_the_focus_is_never_lost(visitor: Visitor) -> None:
+    one, two = visitor.write("one", created_at=2), visitor.write("two", created_at=1)
+    page = visitor.open("/?status=processing")
+    card(page, one).get_by_role("link").focus()
+    visitor.site.stack.delete(one)
+    expect(card(page, two).get_by_role("link")).to_be_focused()  # it took the place of the one that is gone
+    page.keyboard.press("Enter")
+    visitor.write("two", status="completed")
+    expect(page.locator(".card")).to_have_count(0)
+    page.keyboard.press("Escape")
+    expect(page.locator("#jobs")).to_be_focused()  # the card that the reader came from is gone
+    page.get_by_role("searchbox").fill("unheard of")
+    page.get_by_role("button", name="Clear the filters").press("Enter")
+    expect(page.get_by_role("searchbox")).to_be_focused()
+    expect(page.get_by_role("searchbox")).to_have_value("")
+
+
+def test_what_a_search_found_is_announced(visitor: Visitor) -> None:
+    visitor.write(title="A film")
+    page = visitor.open()
+    page.get_by_role("searchbox").fill("film")
+    expect(page.locator("#news")).to_have_text("1 job matches")
 
 
 def test_the_focus_stays_on_a_card_that_moves(visitor: Visitor) -> None:

@@ -1,9 +1,10 @@
 """What people see while something is broken, and that it mends itself."""
 
 import re
+from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.visitor import PATIENCE, Visitor, card, link_is, percent_is, shown, until
 
@@ -65,16 +66,37 @@ def test_whoever_is_signed_out_is_told(visitor: Visitor) -> None:
     expect(page.locator("#link")).to_have_text(re.compile("Signed out"))
 
 
+def break_off(page: Page, address: str) -> None:
+    body = '{"title": "Service Unavailable", "status": 503, "detail": "the table is away."}'
+    page.route(address, lambda route: route.fulfill(status=503, body=body, content_type="application/problem+json"))
+
+
 def test_a_list_that_cannot_be_read_is_told_and_read_again(visitor: Visitor) -> None:
     job = visitor.write(status="completed")
-    problem = '{"title": "Service Unavailable", "status": 503, "detail": "the table is away"}'
-    page = visitor.open("/health/live", is_live=False)
-    page.route(
-        "**/api/v1/jobs?*",
-        lambda route: route.fulfill(status=503, body=problem, content_type="application/problem+json"),
-    )
-    page.goto("/")
-    expect(page.locator("#note")).to_contain_text("the table is away")
+    other = visitor.write("other")
+    page = visitor.open()
+    expect(card(page, other)).to_be_visible()
+    break_off(page, "**/api/v1/jobs?*")
+    page.get_by_role("link", name="Completed").click()
+    note = page.locator("#note")
+    expect(note).to_have_text("The list could not be read: the table is away. Trying again …")
+    expect(note).to_be_in_viewport()
+    expect(page.locator("#board")).to_have_attribute("aria-busy", "true")  # what is shown is not what was asked for
+    visitor.write("other", stage="composing")
+    expect(card(page, other)).to_contain_text("Putting it all together")
+    expect(note).to_contain_text("the table is away")
     page.unroute("**/api/v1/jobs?*")
-    expect(card(page, job)).to_be_visible(timeout=PATIENCE)
-    expect(page.locator("#note")).to_be_hidden()
+    until(page, lambda: shown(page) == [job])
+    expect(note).to_be_hidden()
+    expect(page.locator("#board")).to_have_attribute("aria-busy", "false")
+
+
+def test_a_job_that_cannot_be_read_is_not_said_to_be_missing(visitor: Visitor) -> None:
+    job = visitor.write(status="completed", title="A film")
+    page = visitor.open("/?status=failed")
+    break_off(page, f"**/api/v1/jobs/{quote(job)}")
+    page.goto(f"/?status=failed&job={quote(job)}")
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_have_text("This job could not be read: the table is away. Trying again …", use_inner_text=True)
+    page.unroute(f"**/api/v1/jobs/{quote(job)}")
+    expect(dialog).to_contain_text("A film", timeout=PATIENCE)

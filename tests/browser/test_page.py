@@ -53,6 +53,18 @@ def test_a_job_that_ends_is_seen_ending_before_it_leaves_the_processing_tab(visi
     expect(card(page, job)).to_be_visible()
 
 
+def test_a_job_that_has_just_ended_is_shown_under_no_other_tab(visitor: Visitor) -> None:
+    job = visitor.write("job")
+    waits = visitor.write("waits", status="pending")
+    page = visitor.open("/?status=processing")
+    expect(card(page, job)).to_be_visible()
+    visitor.write("job", status="completed")
+    expect(card(page, job)).to_contain_text("Done")
+    page.get_by_role("link", name="Pending").click()
+    until(page, lambda: waits in shown(page))
+    assert shown(page) == [waits]
+
+
 def test_the_tabs_count_what_the_stream_tells(visitor: Visitor) -> None:
     visitor.write("done", status="completed")
     visitor.write("failed", status="failed")
@@ -128,6 +140,25 @@ def test_one_job_is_shown_in_full_and_followed(visitor: Visitor) -> None:
     expect(card(page, job).get_by_role("link")).to_be_focused()
 
 
+def test_the_full_view_tells_times_and_scenes_as_they_are(visitor: Visitor) -> None:
+    job = visitor.write(scenes_total=3, stage="scene_1_generating")
+    page = visitor.open(f"/?job={job}")
+    dialog = page.get_by_role("dialog")
+    expect(dialog.locator(".clips")).to_have_text("Scene 1: in the makingScene 2: not startedScene 3: not started")
+    page.evaluate(NOTE_TIMES)
+    visitor.write(scenes_completed=1, stage="scene_2_generating", scene_video_urls=["/page/mark.svg"])
+    expect(dialog.locator(".clips")).to_have_text("Scene 1Scene 2: in the makingScene 3: not started")
+    page.wait_for_function("() => window.times.length")
+    assert [text for text in page.evaluate("times") if "NaN" in text] == []
+
+
+NOTE_TIMES = """() => {
+  window.times = [];
+  const place = document.querySelector("dialog .times");
+  new MutationObserver(() => times.push(place.textContent)).observe(place, { childList: true, characterData: true, subtree: true });
+}"""
+
+
 def test_the_full_view_has_an_address_and_back_closes_it(visitor: Visitor) -> None:
     job = visitor.write(title="A film", status="completed")
     page = visitor.open("/?status=completed")
@@ -194,6 +225,6 @@ def test_a_page_of_2000_jobs_holds_a_screenful_of_cards_and_stays_where_it_is_re
 
 
 FIRST_ON_SCREEN = """() => {
-  const card = [...document.querySelectorAll(".card")].find((card) => card.getBoundingClientRect().top >= 0);
-  return card && [card.dataset.id, Math.round(card.getBoundingClientRect().top)];
+  const tops = [...document.querySelectorAll(".card")].map((card) => [card.dataset.id, Math.round(card.getBoundingClientRect().top)]);
+  return tops.find(([, top]) => top >= 0 && top < innerHeight);
 }"""

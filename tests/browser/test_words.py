@@ -60,9 +60,12 @@ def test_scenes_are_told_apart(page: Page) -> None:
 
     assert states(scenes_total=4, scenes_completed=1, stage="scene_2_generating") == "done now next next"
     assert states(scenes_completed=2, status="failed", stage="scene_3_generating") == "done done failed"
-    assert states(status="failed", stage="script_generating") == "next next next"
+    assert states(stage="scene_1_generating") == "now next next"
+    assert states(stage="script_generating") == ""  # nobody has said yet how many there will be
     assert states(scenes_completed=2, status="completed") == "done done"
-    assert states(scenes_total=10_000).count("next") == 50
+    assert states(scenes_total=3, scenes_completed=2, status="completed") == "done done done"
+    assert states(scenes_total=50).count("next") == 50
+    assert states(scenes_total=51) == ""  # too many to be told apart
 
 
 @pytest.mark.parametrize(
@@ -83,6 +86,11 @@ def test_scenes_are_told_apart(page: Page) -> None:
 )
 def test_times_are_said_in_words(page: Page, attributes: dict[str, Any], seconds: int, words: str) -> None:
     assert said(page, "words", "timesOf", job(**attributes), NOW + seconds) == words
+
+
+def test_a_cut_text_ends_in_a_whole_character(page: Page) -> None:
+    assert said(page, "safe", "brief", "\U0001f3ac" * 9, 6) == "\U0001f3ac\U0001f3ac…"
+    assert said(page, "safe", "brief", " a  b\n", 3) == "a b"
 
 
 def test_the_address_of_a_view_means_that_view(page: Page) -> None:

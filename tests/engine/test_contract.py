@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urljoin
 
 import httpx
 import pytest
@@ -111,6 +112,8 @@ def test_who_has_the_answer_already_is_told_so_until_it_changes(client: tuple[St
         again = caller.get(path, headers={"If-None-Match": known})
         assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
         assert again.headers["cache-control"] == "private, no-cache"
+    twice = caller.get(path, headers=[("If-None-Match", '"another"'), ("If-None-Match", tag)])
+    assert twice.status_code == 304
     assert caller.get(path, headers={"If-None-Match": '"another"'}).content == first.content
     stack.put("job_123", "contract", title=f"changed after {tag}")
     changed = caller.get(path, headers={"If-None-Match": tag})
@@ -137,6 +140,12 @@ def test_who_has_the_answer_already_is_told_so_until_it_changes(client: tuple[St
         ("cursor=%00", "cursor"),
         ("cursor=ä", "cursor"),
         ("cursor=abc&page=2", "page"),
+        (f"cursor={'A' * 30_000}", "cursor"),
+        ("q=%ff", "q"),
+        ("q=%ed%a0%80", "q"),
+        ("%ff=1", "?"),
+        ("created_after=2026-11-23T08:30.5Z", "created_after"),
+        ("created_after=2026-11-23T08:30:00%2B24:00", "created_after"),
     ],
 )
 def test_what_is_not_allowed_is_refused_by_name(client: tuple[Stack, httpx.Client], query: str, parameter: str) -> None:
@@ -165,6 +174,8 @@ def test_a_cursor_is_good_for_its_list_alone(api: tuple[Stack, Api], user: str) 
         (f"cursor={cursor}", f"{user} x"),
         (f"cursor={signed_by_another}", user),
         (f"cursor={cursor[:-1]}", user),
+        (f"cursor={cursor[:8]}!!!!{cursor[8:]}", user),
+        (f"cursor={cursor}%3D%3D", user),
     ]:
         answer = server.get(f"/jobs?{query}", asking)
         assert (answer.status_code, answer.json()["parameter"]) == (400, "cursor")
@@ -183,8 +194,49 @@ def test_times_are_inclusive_after_and_exclusive_before_in_either_spelling(api: 
     assert found(created_before=1_700_000_001) == [0]
     assert found(created_after="2023-11-14T22:13:21Z", created_before="2023-11-14T23:13:22+01:00") == [1]
     assert found(created_after="2023-11-14T22:13:20.5Z") == [2, 1]
+    assert found(created_after="2023-11-14T22:13:20.000000001Z") == [2, 1]
+    assert found(created_after="2023-11-15T03:13:21+05") == found(created_after="2023-11-14t10:13:21-1200") == [2, 1]
     assert found(created_after=5, created_before=5) == []
-    assert found(status="", q="", created_after="", sort="") == [2, 1, 0]
+    assert found(status="", q="", created_after="", sort="", page="", page_size="", cursor="") == [2, 1, 0]
+
+
+def test_a_word_is_found_in_whatever_case_and_however_its_accents_are_written(
+    api: tuple[Stack, Api], user: str
+) -> None:
+    stack, server = api
+    stack.put(f"{user} composed", user, prompt="Ein Caf\u00c9 an der STRASSE")
+    stack.put(f"{user} apart", user, title="cafe\u0301 \u03a3\u03b9\u03c3\u03c5\u03c6\u03bf\u03c2")
+
+    def found(q: str) -> set[str]:
+        jobs = server.get("/jobs", user, params={"q": q}).raise_for_status().json()["jobs"]
+        return {job["job_id"].removeprefix(f"{user} ") for job in jobs}
+
+    assert found("caf\u00e9") == found("CAFE\u0301") == {"composed", "apart"}
+    assert found("stra\u00dfe CAF") == {"composed"}
+    assert found("\u03a3\u0399\u03a3\u03a5\u03a6\u039f\u03a3") == {"apart"}
+    assert found("z" * 200) == set()
+
+
+def test_the_next_page_is_found_behind_a_proxy_with_a_path_of_its_own(api: tuple[Stack, Api], user: str) -> None:
+    stack, server = api
+    for number in range(3):
+        stack.put(f"{user} {number}", user, created_at=number, title="\u00e9 & +")
+    answer = server.get("/jobs", user, params={"page_size": 1, "q": "\u00e9 & +", "page": 1})
+    seen_by_the_client = urljoin("https://example.org/headway/api/v1/jobs?page=1", answer.links["next"]["url"])
+    path, _, query = seen_by_the_client.partition("?")
+    assert path == "https://example.org/headway/api/v1/jobs"
+    following = server.get(f"/jobs?{query}", user).raise_for_status().json()
+    assert ([job["created_at"] for job in following["jobs"]], following["page"]) == ([1], 2)
+
+
+@pytest.mark.parametrize("path", ["/api/v1/jobs", "/api/v1/jobs/job_123", "/api/v1/jobs/unknown"])
+def test_head_answers_as_get_does_without_the_body(client: tuple[Stack, httpx.Client], path: str) -> None:
+    whole, head = client[1].get(path), client[1].head(path)
+    assert (head.status_code, head.content) == (whole.status_code, b"")
+    varying = {"date"}
+    assert {name: value for name, value in head.headers.items() if name not in varying} == {
+        name: value for name, value in whole.headers.items() if name not in varying
+    }
 
 
 def test_the_documentation_comes_from_this_server_alone(client: tuple[Stack, httpx.Client]) -> None:

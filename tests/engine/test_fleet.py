@@ -25,6 +25,7 @@ from streams.record import Change
 from streams.settings import settings_from
 from streams.state import Version, state_of
 from streams.table import Table
+from tests.counting_proxy import counting_proxy
 from tests.fleet.fake_stream import record_of
 from tests.stack import Stack, typed
 from workers.aws_lambda import Function
@@ -198,6 +199,32 @@ def test_the_relay_tells_how_it_is(stack: Stack, user: str) -> None:
     wait_for(lambda: 'headway_errors_total{kind="ChannelUnavailable"}' in httpx.get(f"{url}/metrics").text)
     stack.start_redis()
     wait_for(lambda: httpx.get(f"{url}/health/ready").status_code == 200)
+
+
+def lag_at(port: int) -> float:
+    told = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+    lags = [line.rpartition(" ")[2] for line in told.splitlines() if line.startswith("headway_lag_seconds{")]
+    return max(map(float, lags), default=-1)
+
+
+def test_the_lag_grows_while_redis_is_away(stack: Stack, user: str) -> None:
+    port = free_port()
+    stack.start_relay(HEADWAY_METRICS_PORT=str(port))
+    stack.put("job", user)
+    wait_for(lambda: lag_at(port) == 0)
+    stack.redis.stop()
+    stack.put("job", user, status="completed")
+    wait_for(lambda: lag_at(port) > 4)
+    stack.start_redis()
+    wait_for(lambda: lag_at(port) == 0)
+
+
+def test_the_lag_grows_while_the_stream_cannot_be_read(stack: Stack) -> None:
+    port = free_port()
+    with counting_proxy(stack.aws["AWS_ENDPOINT_URL"]) as (url, _):
+        stack.start_relay(HEADWAY_METRICS_PORT=str(port), AWS_ENDPOINT_URL_DYNAMODB_STREAMS=url)
+        wait_for(lambda: lag_at(port) == 0)
+    wait_for(lambda: lag_at(port) > 4)
 
 
 def test_a_second_relay_stands_by_and_is_ready(stack: Stack) -> None:

@@ -97,6 +97,7 @@ async def test_only_listed_origins_may_ask_with_credentials(stack: Stack, user: 
             request.headers["origin"] = origin
             answer = await client.send(request, stream=True)
             assert answer.headers.get("access-control-allow-origin") == allowed
+            assert "Retry-After" in answer.headers["access-control-expose-headers"]
             await answer.aclose()
 
 

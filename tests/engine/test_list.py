@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from itertools import product
 from typing import Any
 from urllib.parse import urljoin
 from uuid import uuid4
@@ -17,9 +18,9 @@ from streams import dynamodb
 from streams.errors import ListTooLong
 from streams.indexes import StatusIndex
 from streams.listing import Listing, Page
-from streams.schema import status_index
+from streams.schema import jobs_schema, status_index
 from streams.selection import Order, Place, Selection, Span
-from tests.listed import Item, Query, expected, job_lists, number, page_sizes, queries
+from tests.listed import Item, Query, expected, job_lists, number, page_sizes, queries, queries_by_time
 from tests.stack import Api, Stack, bearer
 
 # Not shrunk: each example asks a real engine, and a long list that is wrong says enough.
@@ -126,6 +127,12 @@ def listed(found: list[Page]) -> list[str]:
     return [job.job_id for page in found for job in page.jobs]
 
 
+def wanted(user: str, query: Query, statuses: tuple[str, ...]) -> tuple[Selection, Order]:
+    span = Span(query.after or -(2**53), query.before or 2**53)
+    order = Order(query.sort.removeprefix("-") or "created_at", query.sort.startswith("-") or not query.sort)
+    return Selection(user, statuses, span, tuple(word.casefold() for word in query.words)), order
+
+
 @settings(ONCE, max_examples=15)
 @given(job_lists, st.lists(queries, min_size=1, max_size=4), page_sizes)
 def test_the_list_says_the_same_with_and_without_the_index_for_status(
@@ -139,10 +146,7 @@ def test_the_list_says_the_same_with_and_without_the_index_for_status(
             given_by_table = Listing(engine, stack.table)
             without = Listing(engine, stack.table, StatusIndex.NONE)
             for query in asked:
-                statuses = query.statuses or ("completed",)
-                span = Span(*(value for value in (query.after or -(2**53), query.before or 2**53)))
-                selection = Selection(user, statuses, span, tuple(word.casefold() for word in query.words))
-                order = Order(query.sort.removeprefix("-") or "created_at", query.sort.startswith("-"))
+                selection, order = wanted(user, query, query.statuses or ("completed",))
                 pair = [await walked(one, selection, order, page_size) for one in (given_by_table, without)]
                 assert pair[0] == pair[1], query
 
@@ -165,12 +169,14 @@ class Counted:
         self._engine = engine
         self.jobs = 0
         self.indexes: list[str] = []
+        self.counts = 0
 
     async def call(self, operation: str, into: type[Any], /, **parameters: Any) -> Any:
         answer = await self._engine.call(operation, dict[str, Any], **parameters)
         if operation == "query":
             self.jobs += answer["ScannedCount"]
             self.indexes.append(parameters["IndexName"])
+            self.counts += "Select" in parameters
         return await self._engine.call(operation, into, **parameters)
 
 
@@ -213,10 +219,48 @@ async def test_a_request_reads_within_its_bound_and_the_walk_still_finds_all(
         assert (listed(found), found[0].is_total_exact) == ([], False)
 
 
+@settings(ONCE, max_examples=15)
+@given(job_lists, st.lists(queries_by_time, min_size=1, max_size=4), st.tuples(page_sizes, st.sampled_from([3, 6])))
+def test_every_match_is_listed_exactly_once_though_seconds_hold_more_jobs_than_may_be_read(
+    api: tuple[Stack, Api], connecting: Any, drawn: list[Item], asked: list[Query], sizes: tuple[int, int]
+) -> None:
+    """Within such a second jobs stand as the table holds them."""
+    stack, _ = api
+    user, jobs = stored(stack, drawn)
+    page_size, bound = sizes
+
+    async def compare() -> None:
+        async with connecting() as engine:
+            for query, index in product(asked, (None, StatusIndex.NONE)):
+                selection, order = wanted(user, query, query.statuses)
+                listing = Listing(engine, stack.table, index, read_jobs=bound)
+                found = await walked(listing, selection, order, page_size)
+                assert sorted(listed(found)) == sorted(expected(jobs, query)), query
+                seconds = [job.created_at for page in found for job in page.jobs]
+                assert seconds == sorted(seconds, reverse=order.descending)
+                assert all(len(page.jobs) <= page_size for page in found)
+
+    asyncio.run(compare())
+
+
+async def test_pages_are_full_in_a_second_that_holds_more_jobs_than_may_be_read(
+    stack: Stack, connecting: Any, user: str
+) -> None:
+    for number_ in range(20):
+        stack.put(f"{user} {number_}", user, created_at=1 if number_ < 14 else number_)
+    async with connecting() as engine:
+        # From the youngest on, the second page meets the bound before it knows more than two.
+        for descending, sizes in ((True, [4, 2, 4, 4, 4, 2]), (False, [4, 4, 4, 4, 4])):
+            listing = Listing(engine, stack.table, read_jobs=5)
+            found = await walked(listing, Selection(user), Order("created_at", descending), 4)
+            assert [len(page.jobs) for page in found] == sizes
+            assert sorted(listed(found)) == sorted(f"{user} {number_}" for number_ in range(20))
+            assert {page.total for page in found} == {20}
+
+
 async def test_what_cannot_be_read_within_the_bound_is_refused(stack: Stack, connecting: Any, user: str) -> None:
     for second in range(12):
         stack.put(f"{user} {second}", user, created_at=second, duration=second, status="failed")
-        stack.put(f"{user} same {second}", f"{user} same", created_at=1)
     async with connecting() as engine:
         eleven, twelve = (Listing(engine, stack.table, StatusIndex.NONE, read_jobs=bound) for bound in (11, 12))
         by_duration = Order("duration", descending=True)
@@ -224,19 +268,57 @@ async def test_what_cannot_be_read_within_the_bound_is_refused(stack: Stack, con
         assert listed([sorted_]) == [f"{user} 11", f"{user} 10"]
         with pytest.raises(ListTooLong, match="sort=duration"):
             await eleven.page(Selection(user), by_duration, 2)
-        with pytest.raises(ListTooLong, match="one second"):
-            await walked(Listing(engine, stack.table, read_jobs=5), Selection(f"{user} same"), Order(), 5)
         with pytest.raises(ListTooLong, match="beyond"):
             await Listing(engine, stack.table, StatusIndex.NONE, read_jobs=5).page(Selection(user), Order(), 2, skip=8)
 
 
-async def test_an_index_that_is_gone_is_left_alone(stack: Stack, connecting: Any, user: str) -> None:
-    name = f"{stack.table}-bare"
-    from streams.schema import jobs_schema  # noqa: PLC0415
-
-    stack.client.create_table(**jobs_schema(name))
-    item = {"job_id": {"S": user}, "user_id": {"S": user}, "status": {"S": "failed"}}
-    stack.client.put_item(TableName=name, Item=item | {"created_at": number(1), "updated_at": number(1)})
+async def test_matches_are_counted_once_and_only_where_they_were_not_all_read(
+    stack: Stack, connecting: Any, user: str
+) -> None:
+    for second in range(30):
+        stack.put(f"{user} {second}", user, created_at=second, status="failed" if second % 3 else "completed")
     async with connecting() as engine:
-        page = await Listing(engine, name, StatusIndex.ORDERED).page(Selection(user, ("failed",)), Order(), 5)
-    assert listed([page]) == [user]
+        for statuses in ((), ("failed",), ("completed", "failed")):
+            counted = await read_for(engine, stack.table, None, Selection(user, statuses))
+            assert counted.counts == max(1, len(statuses)), statuses
+        few = await read_for(engine, stack.table, None, Selection(user, span=Span(0, 3)))
+        assert few.counts == 0
+
+
+async def test_an_index_that_comes_is_used_when_it_is_filled_and_left_alone_when_it_goes(
+    stack: Stack, connecting: Any, user: str, request: pytest.FixtureRequest
+) -> None:
+    name = f"{stack.table}-bare"
+    kind = StatusIndex.PLAIN if "dynamodb-local" in request.node.callspec.id else StatusIndex.ORDERED
+    schema = jobs_schema(name, kind)
+    # DynamoDB Local, with the tables of many tests, takes minutes to fill an index that comes later.
+    stack.client.create_table(**(schema if kind is StatusIndex.PLAIN else jobs_schema(name)))
+    for second in range(3):
+        item = {"job_id": {"S": f"{user} {second}"}, "user_id": {"S": user}, "status": {"S": "failed"}}
+        stack.client.put_item(TableName=name, Item=item | {"created_at": number(second), "updated_at": number(1)})
+    async with connecting() as engine:
+
+        async def used_by(listing: Listing, counted: Counted) -> bool:
+            page = await listing.page(Selection(user, ("failed",)), Order(), 5)
+            assert listed([page]) == [f"{user} {second}" for second in (2, 1, 0)]
+            return "UserStatusIndex" in counted.indexes
+
+        def fresh() -> tuple[Listing, Counted]:
+            counted = Counted(engine)
+            return Listing(counted, name), counted  # type: ignore[arg-type]
+
+        if kind is StatusIndex.ORDERED:
+            assert not await used_by(*fresh())
+            stack.client.update_table(
+                TableName=name,
+                AttributeDefinitions=schema["AttributeDefinitions"],
+                GlobalSecondaryIndexUpdates=[{"Create": schema["GlobalSecondaryIndexes"][1]}],
+            )
+        listing, counted = fresh()
+        assert await used_by(listing, counted)
+        stack.client.update_table(
+            TableName=name, GlobalSecondaryIndexUpdates=[{"Delete": {"IndexName": "UserStatusIndex"}}]
+        )
+        await used_by(listing, counted)
+        counted.indexes.clear()
+        assert not await used_by(listing, counted)

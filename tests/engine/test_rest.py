@@ -177,6 +177,15 @@ def test_whatever_has_no_handler_is_a_problem_too(api: tuple[Stack, Api], user: 
     assert (answer.status_code, answer.headers["content-type"]) == (405, "application/problem+json")
 
 
+def test_a_problem_is_named_by_its_status_and_nobody_stores_it(api: tuple[Stack, Api], user: str) -> None:
+    url = f"{api[1].url}/api/v1/jobs"
+    refused = [httpx.get(url), httpx.post(url, headers=bearer(user)), api[1].get("/jobs/none", user)]
+    assert [answer.json()["title"] for answer in refused] == [answer.reason_phrase for answer in refused]
+    for answer in refused:
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+
+
 def test_probes_and_metrics_answer(api: tuple[Stack, Api]) -> None:
     url = api[1].url
     assert httpx.get(f"{url}/health/live").status_code == 200
