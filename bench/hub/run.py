@@ -5,8 +5,8 @@ else the machine does meets all of them. Streams are opened once, from few to ma
 again, from many to few, for CPU. Headway's events go into Redis as the relay publishes them, through
 streams.channel, with made-up versions; all but nchan hear the very same messages. The floor, too, reads
 them from Redis. Litestar's Channels is asked for 2,000 streams: it searches all its channels for every event
-and every end, and with 5,000 it was 3 s late and lost one event in twelve. What the relay costs is not measured here. Headway reads jobs from `bench/items.py`, so that
-opening streams does not wait for the tests' table engine.
+and every end, and with 5,000 it was 3 s late. What the relay costs is not measured here. Headway reads jobs from
+`bench/items.py`, so that opening streams does not wait for the tests' table engine.
 """
 
 import asyncio
