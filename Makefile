@@ -2,10 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help install run test chaos check lint types bench dist sbom lock
+.PHONY: help install run test chaos check lint types bench bench-docs bench-baseline dist sbom lock
 
 help: ## what the doors are
-	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: .venv/.installed ## .venv from the hash-locked requirements
 
@@ -24,8 +24,14 @@ test: install ## the tests, on engines of their own
 chaos: install ## kill, freeze and stop everything in turn, under load; prints how long updates stood still
 	$(BIN)/python -m tests.chaos
 
-bench: install ## measure; `make bench WHAT=latency` for one
+bench: install ## measure, in ten minutes; `make bench WHAT=latency` for one
 	$(BIN)/python -m bench $(WHAT)
+
+bench-docs: install ## write what was measured last into docs/benchmarks.md and docs/plots/
+	$(BIN)/python -m bench --docs
+
+bench-baseline: install ## make what was measured last what later runs are compared with
+	$(BIN)/python -m bench --baseline
 
 lint: install
 	$(BIN)/ruff check .

@@ -1,1 +1,1 @@
-"""Measurements, each a module with `run()` that gives a Report, or several one by one; `make bench` prints them all."""
+"""Measurements. Each is a module with `run()` that gives a Report, or several one by one; `plan.py` lists them."""

@@ -1,36 +1,39 @@
 """The list: 20 of 1,000 jobs, with and without a status that 1 % have, against boto3 alone and a naive handler."""
 
 import asyncio
-import os
+import subprocess
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 
-from bench.report import Report, p50_p99
+from bench import cost
+from bench.report import Bars, Figure, Report, at_most, p50_p99
 from streams.channel import Channel, connect_redis
 from streams.job import Job
 from streams.record import Change
 from streams.state import Version, state_of
 from tests import dynamodb_local
 from tests.stack import Api, Stack, bearer
-from workers.engines import Process, free_port, local_aws, start_ministack
+from workers.engines import free_port, local_aws, start_ministack
 
 USER = "bench"
 JOBS = 1_000
-ROUNDS = 8
-IN_A_ROUND = 40
+ROUNDS = 5
+IN_A_ROUND = 32
 AT_ONCE = 8
-TICK = os.sysconf("SC_CLK_TCK")
-EVENTS = 400
+EVENTS = 250
 EVERY = 0.02  # seconds between two events
 WATCHED = "watched"
+WATCHED_WITHIN = 60.0  # seconds, several times what all events take
+CPU_TO_NAIVE = at_most(0.4)
 
 QUERIES = {"20 of 1,000": "?page_size=20", "20 of 1,000, status of 1 %": "?page_size=20&status=failed"}
+SHORT = dict(zip(QUERIES, ("all", "status"), strict=True))  # as figures name them
 
 
 class Way:
@@ -52,10 +55,17 @@ class Way:
 
     async def side_by_side(self, times: int) -> None:
         """Ask so many times, several at once."""
-        cpu, started = _cpu(self._pid), time.perf_counter()
+        cpu, started = self._spent(), time.perf_counter()
         await asyncio.gather(*(_repeat(self._once, times // AT_ONCE) for _ in range(AT_ONCE)))
         self.at_once += time.perf_counter() - started
-        self.cpu += _cpu(self._pid) - cpu
+        self.cpu += self._spent() - cpu
+
+    def _spent(self) -> float:
+        return 0.0 if self._pid is None else cost.cpu(self._pid)
+
+
+Ways = dict[str, Way]
+Times = tuple[float, float]  # p50 and p99, seconds
 
 
 def run() -> Report:
@@ -63,33 +73,42 @@ def run() -> Report:
     with tempfile.TemporaryDirectory() as name, ExitStack() as stopping:
         directory = Path(name)
         port = free_port()
-        engine, start = _engine()
+        lacking = _lacking()
+        start = start_ministack if lacking else dynamodb_local.start
         stopping.callback(start(port, directory).stop)
         stack = Stack(local_aws(port), directory, stopping)
         stack.start_redis()
         _fill(stack)
         api, naive = stack.start_api(), _naive(stack)
-        rows = [row for query in QUERIES for row in asyncio.run(_compare(stack, api, naive, query))]
+        measured = {query: asyncio.run(_compare(stack, api, naive, query)) for query in QUERIES}
         idle, busy = asyncio.run(_watch_twice(stack, api))
+    figures = {query: list(_figures(SHORT[query], ways)) for query, ways in measured.items()}
     return Report(
-        f"The list: {JOBS:,} jobs of a user, on {engine}",
-        ["list", "by", "p50", "p99", f"requests/s, {AT_ONCE} at once", "CPU of the process per request", "to naive's"],
-        rows,
+        f"The list: {JOBS:,} jobs of a user, on {'ministack' if lacking else 'DynamoDB Local'}",
+        ["list", "by", "p50", "p99", f"requests/s, {AT_ONCE} at once", "CPU per request", "to naive's", "asked"],
+        [row for query, ways in measured.items() for row in _rows(query, ways, figures[query][0])],
         f"The ways take turns: {ROUNDS} times {IN_A_ROUND} requests one after the other, then as many {AT_ONCE} at once. The naive handler reads one page, "
         "filters it after the limit and does not count; boto3 alone does the same query and answers nobody. "
-        f"CPU is user + system time while {AT_ONCE} ask at once.\n\nA watcher beside it, an event every {EVERY * 1000:.0f} ms, from Redis "
-        f"to the client: {idle}; while {AT_ONCE} callers list without a pause: {busy}.",
+        f"CPU is the process' user + system time while {AT_ONCE} ask at once.\n\nA watcher beside it, an event every {EVERY * 1000:.0f} ms, from Redis "
+        f"to the client: {_told(idle)}; while {AT_ONCE} callers list without a pause: {_told(busy)}.",
+        [*(figure for found in figures.values() for figure in found), Figure("list.watcher.p99", busy[1] * 1000, "ms")],
+        [_bars(measured)],
+        [f"DynamoDB Local: {lacking}"] if lacking else [],
     )
 
 
-def _engine() -> tuple[str, Callable[[int, Path], Process]]:
-    """DynamoDB Local where Java is found: ministack's own time for a query grows with what it filters."""
-    if dynamodb_local.missing():
-        return "ministack", start_ministack
-    return "DynamoDB Local", dynamodb_local.start
+def _lacking() -> str:
+    """Say why ministack has to do; its own time for a query grows with what it filters."""
+    if lacking := dynamodb_local.missing():
+        return lacking
+    try:
+        dynamodb_local.fetch(dynamodb_local.CURRENT)
+    except subprocess.CalledProcessError as error:
+        return f"Maven did not bring it: {error}"
+    return ""
 
 
-async def _compare(stack: Stack, api: Api, naive: Api, query: str) -> list[list[str]]:
+async def _compare(stack: Stack, api: Api, naive: Api, query: str) -> Ways:
     """Let the ways take turns, so that whatever else the machine does meets them all."""
     async with aiohttp.ClientSession(headers=bearer(USER)) as session:
         ways = {
@@ -101,14 +120,34 @@ async def _compare(stack: Stack, api: Api, naive: Api, query: str) -> list[list[
             for way in ways.values():
                 await way.one_by_one(IN_A_ROUND)
                 await way.side_by_side(IN_A_ROUND)
-    return [[query, name, *_cells(way, ways["naive handler"])] for name, way in ways.items()]
+    return ways
 
 
-def _cells(way: Way, naive: Way) -> list[str]:
-    requests = ROUNDS * IN_A_ROUND
-    times = [f"{seconds * 1000:.1f} ms" for seconds in p50_p99(way.alone[IN_A_ROUND:])]  # the first round warms up
-    cpu = [f"{way.cpu / requests * 1000:.2f} ms", f"{way.cpu / naive.cpu:.2f}"] if way.cpu else ["-", "-"]
-    return [*times, f"{requests / way.at_once:.0f}", *cpu]
+def _figures(query: str, ways: Ways) -> Iterator[Figure]:
+    """Yield the CPU first: it is what something is asked of."""
+    ours, naive, bare = ways["Headway"], ways["naive handler"], ways["boto3 alone"]
+    yield Figure(f"list.{query}.cpu", ours.cpu / naive.cpu, "×", CPU_TO_NAIVE, "naive handler")
+    yield Figure(f"list.{query}.requests", naive.at_once / ours.at_once, "×", peer="naive handler", better="higher")
+    yield Figure(f"list.{query}.p50", p50_p99(ours.alone)[0] / p50_p99(bare.alone)[0], "×", peer="boto3 alone")
+
+
+def _rows(query: str, ways: Ways, cpu: Figure) -> Iterator[list[str]]:
+    for name, way in ways.items():
+        times = [f"{seconds * 1000:.1f} ms" for seconds in p50_p99(way.alone[IN_A_ROUND:])]  # the first round warms up
+        spent = [f"{_cpu(way):.2f} ms", f"{way.cpu / ways['naive handler'].cpu:.2f}"] if way.cpu else ["-", "-"]
+        asked = cpu.verdict if name == "Headway" else ""
+        yield [query, name, *times, f"{ROUNDS * IN_A_ROUND / way.at_once:.0f}", *spent, asked]
+
+
+def _cpu(way: Way) -> float:
+    """Return the milliseconds of a process per request."""
+    return way.cpu / (ROUNDS * IN_A_ROUND) * 1000
+
+
+def _bars(measured: dict[str, Ways]) -> Bars:
+    names = ("Headway", "naive handler")
+    series = {name: [_cpu(ways[name]) for ways in measured.values()] for name in names}
+    return Bars("list-cpu", "CPU of the process per list request", "ms", list(measured), series)
 
 
 def _get(session: aiohttp.ClientSession, api: Api, query: str) -> Callable[[], Awaitable[Any]]:
@@ -140,17 +179,9 @@ def _bare(stack: Stack, query: str) -> Callable[[], Awaitable[Any]]:
     return lambda: asyncio.to_thread(stack.client.query, **asked)
 
 
-def _cpu(pid: int | None) -> float:
-    """Return the CPU seconds that a process has used."""
-    if pid is None:
-        return 0.0
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICK
-
-
 def _naive(stack: Stack) -> Api:
     port = free_port()
-    process = stack.start("naive", "bench.naive", HEADWAY_PORT=str(port))
+    process = stack.start("naive", "bench.peers.naive", HEADWAY_PORT=str(port))
     process.until_listening(port)
     return Api(process, f"http://127.0.0.1:{port}")
 
@@ -181,7 +212,7 @@ def _item(number: int) -> dict[str, Any]:
     }
 
 
-async def _watch_twice(stack: Stack, api: Api) -> tuple[str, str]:
+async def _watch_twice(stack: Stack, api: Api) -> tuple[Times, Times]:
     idle = await _watched(stack, api, 0)
     listing = asyncio.ensure_future(_list_on(api))
     try:
@@ -196,7 +227,7 @@ async def _list_on(api: Api) -> None:
         await asyncio.gather(*(_repeat(once, 1_000_000) for _ in range(AT_ONCE)))
 
 
-async def _watched(stack: Stack, api: Api, first: int) -> str:
+async def _watched(stack: Stack, api: Api, first: int) -> Times:
     """Publish straight to Redis, so that only what the api does lies between."""
     channel = Channel(connect_redis(stack.environment["HEADWAY_REDIS_URL"]))
     told: dict[int, float] = {}
@@ -206,17 +237,21 @@ async def _watched(stack: Stack, api: Api, first: int) -> str:
         await channel.publish([_change(1, first)])  # what the table says: so a reader knows its version from the start
         async with aiohttp.ClientSession(headers=bearer(USER)) as session, session.get(url) as stream:
             publishing = asyncio.ensure_future(_publish(channel, first, told))
-            # The newest state wins, so some may be left out; the last one never is.
-            while first + EVENTS not in heard:
-                line = await stream.content.readline()
-                # The stream opens with what is not timed.
-                if line.startswith(b"id: 1-") and (number := int(line[6:])) in told:
-                    heard[number] = time.perf_counter() - told[number]
+            async with asyncio.timeout(WATCHED_WITHIN):
+                # The newest state wins, so some may be left out; the last one never is.
+                while first + EVENTS not in heard:
+                    line = await stream.content.readline()
+                    # The stream opens with what is not timed.
+                    if line.startswith(b"id: 1-") and (number := int(line[6:])) in told:
+                        heard[number] = time.perf_counter() - told[number]
             await publishing
     finally:
         await channel.close()
-    middle, high = p50_p99(list(heard.values()))
-    return f"p50 {middle * 1000:.1f} ms, p99 {high * 1000:.1f} ms"
+    return p50_p99(list(heard.values()))
+
+
+def _told(times: Times) -> str:
+    return f"p50 {times[0] * 1000:.1f} ms, p99 {times[1] * 1000:.1f} ms"
 
 
 async def _publish(channel: Channel, first: int, told: dict[int, float]) -> None:

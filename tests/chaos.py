@@ -86,8 +86,9 @@ class Relays:
 class Load:
     """Jobs that move on all the time, and when which update was heard on their channel."""
 
-    def __init__(self, stack: Stack, jobs: int) -> None:
+    def __init__(self, stack: Stack, jobs: int, every: float = EVERY) -> None:
         self._stack = stack
+        self._every = every
         self._names = [f"job {number}" for number in range(jobs)]
         self._numbers = count(1)
         self.heard_until = 0.0  # when the youngest update that was heard had been written
@@ -116,7 +117,7 @@ class Load:
     async def _write(self) -> None:
         for name in cycle(self._names):
             await self.put(name, "processing")
-            await asyncio.sleep(EVERY)
+            await asyncio.sleep(self._every)
 
     async def put(self, name: str, status: str) -> None:
         """Write a job; its title says when."""
@@ -150,11 +151,11 @@ class Load:
 
 
 @asynccontextmanager
-async def loaded(stack: Stack, jobs: int, relays: int) -> AsyncIterator[tuple[Load, Relays]]:
+async def loaded(stack: Stack, jobs: int, relays: int, every: float = EVERY) -> AsyncIterator[tuple[Load, Relays]]:
     """Give jobs that move on, relayed by some relays."""
     fleet = Relays(stack, relays)
     await fleet.fill_up()
-    load = Load(stack, jobs)
+    load = Load(stack, jobs, every)
     await load.begin()
     running = asyncio.ensure_future(load.run())
     try:

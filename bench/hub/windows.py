@@ -8,10 +8,11 @@ from statistics import median
 
 from msgspec import Struct
 
-from bench import hub_cost
-from bench.hub_servers import CROWD, Server
+from bench import cost
+from bench.hub.servers import CROWD, Server
 from bench.report import p50_p99
 
+ROUNDS = 3
 TICK = 0.01  # seconds between two batches of events
 DELIVERED_WITHIN = 20.0  # seconds
 QUIET = 2.0  # seconds without an event after which no more are waited for
@@ -56,10 +57,10 @@ async def warm_up(server: Server, names: Sequence[str], each: int = 1) -> bool:
 async def steady(server: Server, names: Sequence[str], rate: int, seconds: float) -> Window:
     """Publish `rate` events per second, in ticks, to one job after the other; each has one watcher."""
     await server.load.hear()
-    before = hub_cost.cpu(server.process.pid)
+    before = cost.cpu(server.process.pid)
     published = await _publish(server, names, round(rate * TICK), seconds)
     await _delivered(server, published)
-    spent = hub_cost.cpu(server.process.pid) - before
+    spent = cost.cpu(server.process.pid) - before
     heard = await server.load.hear()
     middle, high = p50_p99(heard.latencies)
     return Window(spent, published, heard.events, middle / 1e9, high / 1e9)
@@ -78,7 +79,7 @@ async def _publish(server: Server, names: Sequence[str], batch: int, seconds: fl
 async def crowd(server: Server, watchers: int, events: int) -> Window:
     """Publish one event at a time to a job with many watchers; latencies are those of the last of them."""
     await server.load.hear()
-    before = hub_cost.cpu(server.process.pid)
+    before = cost.cpu(server.process.pid)
     last, delivered = [], 0
     for _ in range(events):
         published = time.monotonic_ns()
@@ -87,7 +88,7 @@ async def crowd(server: Server, watchers: int, events: int) -> Window:
         heard = await server.load.hear()
         delivered += heard.events
         last.append((heard.last - published) / 1e9)
-    spent = hub_cost.cpu(server.process.pid) - before
+    spent = cost.cpu(server.process.pid) - before
     return Window(spent, events * watchers, delivered, median(last), max(last))
 
 

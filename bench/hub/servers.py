@@ -3,25 +3,59 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from itertools import count
+from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote
 
 from msgspec import Struct
 
-from bench.hub_load import DIGITS, Load
+from bench import items
+from bench.hub.load import DIGITS, Load
 from bench.peers import nchan
-from streams.channel import Channel, channel_of
+from streams.channel import Channel, channel_of, connect_redis
 from streams.job import Job
 from streams.record import Change
 from streams.state import State, Version, state_of
-from tests.stack import Stack, bearer, typed
-from workers.engines import Process, free_port
+from tests.stack import Stack, bearer, boto_client, typed
+from workers.engines import Process, free_port, local_aws, start_ministack
 
+JOBS = [f"job-{number:05}" for number in range(10_000)]
 CROWD = "crowd"  # the job that everyone watches
 PAST = 100_000  # seconds by which the table is behind the events, so that they are newer
 BATCH = 25  # of BatchWriteItem
 EARLIER, LATER = 1_790_000_000_000, 1_790_000_000_001  # epochs: the table's states, and the events
+
+
+class Stage:
+    """What all servers stand on: a Redis, and a table that answers faster than streams are opened."""
+
+    def __init__(self, directory: Path, stopping: ExitStack) -> None:
+        port = free_port()
+        ministack = start_ministack(port, directory)  # Stack makes its tables there; nothing else is asked of it
+        stopping.callback(ministack.stop)
+        self.stack = Stack(local_aws(port), directory, stopping)
+        self.stack.start_redis()
+        port = free_port()
+        stopping.callback(items.start(port, directory).stop)
+        self.items = local_aws(port)
+        self.redis_url = self.stack.environment["HEADWAY_REDIS_URL"]
+        self.channel = Channel(connect_redis(self.redis_url))
+
+    async def fill_table(self, prefix: str, names: Sequence[str]) -> None:
+        """Put jobs into the table, for Headway to read when somebody begins to watch, and tell Redis their versions.
+
+        Without those every first event would be in doubt, and a read of the table would refuse what is made up.
+        """
+        client = boto_client("dynamodb", self.items)
+        jobs = [_job(prefix, name) for name in names]
+        earlier = versions(EARLIER)
+        for start in range(0, len(jobs), BATCH):
+            batch = jobs[start : start + BATCH]
+            puts = [{"PutRequest": {"Item": _item(job)}} for job in batch]
+            await asyncio.to_thread(client.batch_write_item, RequestItems={self.stack.table: puts})
+            await self.channel.publish([Change(job.user_id, state_of(job, next(earlier))) for job in batch])
 
 
 class Feed(Protocol):
@@ -40,6 +74,11 @@ class Server(Struct, frozen=True):
     request: Callable[[str], bytes]
     feed: Feed
     others: tuple[Process, ...] = ()
+    most: int = 5_000  # streams; more are not opened
+
+    def may_hold(self, number: int) -> bool:
+        """Say whether so many streams are asked of it."""
+        return number <= self.most
 
     async def open(self, names: Iterable[str]) -> float:
         """Open a stream per name; return the seconds that it took."""
@@ -114,20 +153,6 @@ def state(name: str, version: Version | None = None) -> State:
     return state_of(job, version)
 
 
-async def fill_table(stack: Stack, channel: Channel, prefix: str, names: Sequence[str]) -> None:
-    """Put jobs into the table, for Headway to read when somebody begins to watch, and tell Redis their versions.
-
-    Without those every first event would be in doubt, and a read of the table would refuse what is made up.
-    """
-    jobs = [_job(prefix, name) for name in names]
-    earlier = versions(EARLIER)
-    for start in range(0, len(jobs), BATCH):
-        batch = jobs[start : start + BATCH]
-        puts = [{"PutRequest": {"Item": _item(job)}} for job in batch]
-        await asyncio.to_thread(stack.client.batch_write_item, RequestItems={stack.table: puts})
-        await channel.publish([Change(job.user_id, state_of(job, next(earlier))) for job in batch])
-
-
 def _job(prefix: str, name: str) -> Job:
     then = int(time.time()) - PAST
     user_id = user_of(prefix, name)
@@ -139,40 +164,46 @@ def _item(job: Job) -> dict[str, Any]:
     return typed({name: getattr(job, name) for name in names})
 
 
-def start_headway(stack: Stack, channel: Channel) -> Server:
+def start_headway(stage: Stage) -> Server:
     """Start the api process as it is."""
-    api = stack.start_api(HEADWAY_LOG_LEVEL="info", HEADWAY_STREAMS_PER_USER="20000")
+    api = stage.stack.start_api(None, HEADWAY_LOG_LEVEL="info", HEADWAY_STREAMS_PER_USER="20000", **stage.items)
     port = int(api.url.rpartition(":")[2])
 
     def request(name: str) -> bytes:
         return get(f"/api/v1/jobs/{name}/events", **bearer(user_of("headway", name)))
 
-    return Server("Headway", api.process, Load(port), request, ChannelFeed(channel, "headway"))
+    return Server("Headway", api.process, Load(port), request, ChannelFeed(stage.channel, "headway"), most=10_000)
 
 
-def start_peer(stack: Stack, channel: Channel, name: str, module: str) -> Server:
+def start_peer(stage: Stage, name: str, module: str, most: int = 5_000) -> Server:
     """Start a peer that hears Headway's own messages; it knows no jobs, its clients name channels."""
     port = free_port()
-    url = stack.environment["HEADWAY_REDIS_URL"]
-    process = stack.start(module, f"bench.peers.{module}", str(port), url)
+    process = stage.stack.start(module, f"bench.peers.{module}", str(port), stage.redis_url)
     process.until_listening(port)
 
     def request(job: str) -> bytes:
         return get(f"/events?channel={quote(channel_of(user_of(module, job)))}")
 
-    return Server(name, process, Load(port), request, ChannelFeed(channel, module))
+    return Server(name, process, Load(port), request, ChannelFeed(stage.channel, module), most=most)
 
 
-def start_nchan(stack: Stack) -> Server:
+def start_nchan(stage: Stage) -> Server:
     """Start two nginx on the same Redis: watchers are on one, and what they hear comes from the other."""
     ports = [free_port(), free_port()]
-    url = stack.environment["HEADWAY_REDIS_URL"]
-    watched, publishing = (nchan.start(port, url, stack.directory / f"nchan-{port}") for port in ports)
+    directory = stage.stack.directory
+    watched, publishing = (nchan.start(port, stage.redis_url, directory / f"nchan-{port}") for port in ports)
 
     def request(name: str) -> bytes:
         return get(f"/events?channel={name}")
 
-    return Server("nchan", watched, Load(ports[0]), request, NchanFeed(nchan.Publisher(ports[1])), (publishing,))
+    return Server(
+        "nchan", watched, Load(ports[0]), request, NchanFeed(nchan.Publisher(ports[1])), (publishing,), 10_000
+    )
+
+
+def asked_of(servers: Sequence[Server], *names: str) -> list[Server]:
+    """Return the servers with these names."""
+    return [server for server in servers if server.name in names]
 
 
 def get(path: str, **headers: str) -> bytes:

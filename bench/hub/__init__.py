@@ -1,0 +1,1 @@
+"""The push hub beside its peers: `run.py` starts the servers and says what is measured on them."""
