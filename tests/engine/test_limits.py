@@ -130,7 +130,7 @@ async def test_what_happens_to_streams_is_counted_while_they_are_open(stack: Sta
             await put(stack, "job", user, done)
             for watcher in (one, all_jobs):
                 await watcher.until(lambda told, done=done: 5 * done in [s["progress_percent"] for s in told.states])  # type: ignore[misc]
-        told = dict(line.split() for line in (await metrics_of(api)).splitlines() if line[0] != "#")
+        told = dict(line.rsplit(" ", 1) for line in (await metrics_of(api)).splitlines() if line[0] != "#")
     assert float(told["headway_streams"]) == 2
     assert float(told["headway_feed_whole"]) == 1
     assert float(told["headway_events_heard_total"]) >= 3
