@@ -37,17 +37,14 @@ class Watch:
         """Whether something is shown, and more is expected."""
         return self.event is not None and not self.event.state.is_last
 
-    def offer(self, state: State, *, heard: bool = False) -> None:
-        """Show a state if it is newer; where that is unsure, `doubtful` holds it until settle().
-
-        `heard` says that it was told live: readers that are still opening are told too.
-        """
+    def offer(self, state: State) -> None:
+        """Show a state if it is newer; where that is unsure, `doubtful` holds it until settle()."""
         if self.event is None:
-            self.show(state, heard=heard)
+            self.show(state)
             return
         match order(state, self.event.state):
             case "newer":
-                self.show(state, heard=heard)
+                self.show(state)
             case "same":
                 self._adopt(state)
             case "unsure":
@@ -58,9 +55,9 @@ class Watch:
         if shown and self.event is not shown and truth.data == shown.state.data:
             return  # It is what was shown before; what came since is newer.
         if self.event is not shown or shown is None:
-            self.offer(truth, heard=True)
+            self.offer(truth)
         elif truth.data != shown.state.data:
-            self.show(truth, heard=True)
+            self.show(truth)
         else:
             self._adopt(truth)
 
@@ -71,32 +68,30 @@ class Watch:
 
     def _believe_settled(self, truth: State, shown: Event | None) -> None:
         if shown is None or truth.data != shown.state.data:
-            self.show(truth, heard=True)
+            self.show(truth)
         else:
             self._certain()
             self._adopt(truth)
 
-    def show(self, state: State, *, heard: bool = False) -> None:
+    def show(self, state: State) -> None:
         """Make this the state of the job, and tell all who watch it."""
         before, audience = self.event, self.audience
         if self.doubtful:
             self._certain()
         event = self.event = Event(state, audience.told_up_to(state.position) if audience.doubts else state.position)
-        traces = audience.traces
-        # Whoever connects is shown what may be hours old: that is no push.
-        push = Push(traces, state, [*self.slots, *audience.boxes]) if traces and (heard or before) else None
         for slot in self.slots:
             slot.put(event)
         for box in audience.boxes:
-            box.tell(before.state if before else None, event, heard=heard)
-        if push:
-            push.told_soon()
+            box.tell(before.state if before else None, event)
 
     def _adopt(self, state: State) -> None:
-        """Learn the version of what is shown already."""
+        """Learn the version of what is shown already; by it, what is in doubt may be newer after all."""
         if self.event and state.version and not self.event.state.version:
+            held = self.doubtful
             self._certain()
             self.event = Event(state, self.audience.told_up_to(state.position))
+            if held:
+                self.offer(held)
 
     def _doubt(self, state: State) -> None:
         held = self.doubtful
@@ -139,8 +134,18 @@ class Audience:
             if not self.boxes:
                 return None
             watch = self.watch(state.job_id)
-        watch.offer(state, heard=True)
+        if self.traces:
+            self._offer_traced(watch, state, self.traces)
+        else:
+            watch.offer(state)
         return watch if watch.doubtful else None
+
+    def _offer_traced(self, watch: Watch, state: State, traces: "Traces") -> None:
+        """Only what is heard is a push: whoever connects is shown what may be hours old."""
+        push = Push(traces, state, [*watch.slots, *self.boxes])
+        watch.offer(state)
+        if watch.event and watch.event.state is state:
+            push.told_soon()
 
     def leave(self, watch: Watch, slot: Slot) -> None:
         """Take a reader of one job out."""

@@ -27,6 +27,11 @@ def live(position: int) -> bytes:
     return chunk(b"event: live\nid: @%d\ndata: {}\n\n" % position)
 
 
+def stale_since(position: int) -> bytes:
+    """Say that nothing is heard, and from which position on a client that comes back has to be told."""
+    return chunk(b"event: stale\nid: @%d\ndata: {}\n\n" % position)
+
+
 def retry(milliseconds: int) -> bytes:
     """Say how long a client waits before it comes back; no chunk, for the HTTP server sends it with the head."""
     return b"retry: %d\n\n" % milliseconds

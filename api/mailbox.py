@@ -133,7 +133,10 @@ class Mailbox:
     def _words(self) -> bytes:
         notices, self._notices = self._notices, b""
         stale, self._stale = self._stale, False
-        return notices + frames.STALE if stale else notices
+        return notices + self._stale_frame() if stale else notices
+
+    def _stale_frame(self) -> bytes:
+        return frames.STALE
 
 
 class Slot(Mailbox):
@@ -177,9 +180,12 @@ class Slot(Mailbox):
 
 
 class Slots(Mailbox):
-    """A reader of all jobs of a user, or of those in some statuses."""
+    """A reader of all jobs of a user, or of those in some statuses.
 
-    __slots__ = ("_events", "_statuses", "audience", "is_open")
+    `since` is the position up to which its client was told on earlier connections, None where there were none.
+    """
+
+    __slots__ = ("_events", "_missing_since", "_opened_at", "_statuses", "audience", "is_open", "since")
 
     def __init__(
         self, audience: "Audience", lifetime: int, statuses: Collection[str], *, is_token: bool = False
@@ -187,6 +193,9 @@ class Slots(Mailbox):
         super().__init__(lifetime, is_token=is_token)
         self.audience = audience
         self.is_open = False
+        self.since: int | None = None
+        self._opened_at = 0  # the position up to which the opening told everything
+        self._missing_since: int | None = None  # to be told with the next `stale`
         self._statuses = frozenset(statuses)
         self._events: dict[str, Event] = {}
 
@@ -199,21 +208,28 @@ class Slots(Mailbox):
         self._events[event.state.job_id] = event
         self.ring()
 
-    def tell(self, before: State | None, event: Event, *, heard: bool) -> None:
-        """Take a change of a job if it is wanted; while this reader is opening only what was `heard` live.
+    def tell(self, before: State | None, event: Event) -> None:
+        """Take a change of a job if it is wanted.
 
         A job that waits to be told is always replaced: an older state must not be sent in its place.
         """
-        wanted = (heard or self.is_open) and self.wants(before, event.state)
-        if wanted or event.state.job_id in self._events:
+        if event.state.job_id in self._events:
+            self.put(event)
+        elif before is None and self.is_open and self._is_past(event.state, self._opened_at):
+            return  # Somebody else asks for a job that was over when this reader came.
+        elif self.wants(before, event.state):
             self.put(event)
 
-    def open(self, events: Iterable[Event], position: int | None) -> None:
+    def open(self, events: Iterable[Event], position: int | None, missing_since: int | None = None) -> None:
         """Begin with these states, before what came meanwhile; then say that, and how far, all has been told.
 
-        Without a position the feed is broken, and what is said is that.
+        Without a position the feed is broken, and what is said is that: a new client learns from which position on it
+        has to be told when it comes back.
         """
-        meanwhile = self._events
+        if not self.is_open:
+            self._opened_at = position or 0
+            self._missing_since = missing_since if self.since is None else None
+        meanwhile = self._news()
         before = {event.state.job_id: event for event in sorted(events, key=lambda event: event.state.position)}
         self._events = {job_id: event for job_id, event in before.items() if job_id not in meanwhile} | meanwhile
         self.is_open = True
@@ -223,6 +239,22 @@ class Slots(Mailbox):
         else:
             self.notice(frames.live(position))
 
+    @property
+    def heard_while_opening(self) -> Collection[str]:
+        """The jobs that changed before this reader was open; a new client has seen nothing that could be newer."""
+        return () if self.is_open or self.since is None else list(self._events)
+
+    def _news(self) -> dict[str, Event]:
+        """Return what waits, of an opening reader without the jobs that were over when it came, or that it was told of."""
+        if self.is_open:
+            return self._events
+        until = self._opened_at if self.since is None else self.since
+        return {job_id: event for job_id, event in self._events.items() if not self._is_past(event.state, until)}
+
+    @staticmethod
+    def _is_past(state: State, until: int) -> bool:
+        return state.is_last and 0 < state.position <= until
+
     def wants(self, before: State | None, now: State) -> bool:
         """Whether a change is told: also when a job leaves the wanted statuses, or may have."""
         return not self._statuses or before is None or bool({before.status, now.status} & self._statuses)
@@ -230,6 +262,10 @@ class Slots(Mailbox):
     def opens_with(self, state: State) -> bool:
         """Whether a stream begins with this state: unfinished, and in the wanted statuses."""
         return not state.is_last and (not self._statuses or state.status in self._statuses)
+
+    def _stale_frame(self) -> bytes:
+        since, self._missing_since = self._missing_since, None
+        return frames.STALE if since is None else frames.stale_since(since)
 
     def _states(self) -> bytes:
         events, self._events = self._events, {}

@@ -59,28 +59,38 @@ class Reconciler:
         self.settle_soon(watch)
         return slot.open(watch.event) if watch.event else True
 
-    async def open_all(self, slots: Slots, since: int | None, *, is_heard: bool) -> None:
-        """Read what is true of all the user's jobs and hand it to a reader of all; raises TableUnavailable."""
-        snapshot = await self._truth.of_user(slots.audience.user_id, since)
-        if not is_heard:
-            snapshot = structs.replace(snapshot, position=None)
-        await self.hand_over(snapshot, slots.audience, [slots])
+    async def open_all(self, slots: Slots, since: int | None, missing_since: int | None) -> None:
+        """Read what is true of all the user's jobs and hand it to a reader of all; raises TableUnavailable.
 
-    async def hand_over(self, snapshot: Snapshot, audience: Audience, boxes: Iterable[Slots]) -> None:
+        `since` is the position up to which its client was told; `missing_since`, where not everything is heard, one
+        behind which something may be missing.
+        """
+        slots.since = since
+        snapshot = await self._truth.of_user(slots.audience.user_id, since)
+        if missing_since is not None:
+            snapshot = structs.replace(snapshot, position=None)
+        await self.hand_over(snapshot, slots.audience, [slots], missing_since)
+
+    async def hand_over(
+        self, snapshot: Snapshot, audience: Audience, boxes: Collection[Slots], missing_since: int | None = None
+    ) -> None:
         """Open streams of all jobs with what was read; where Redis and the index disagree, the table itself is asked.
 
         Either may be behind what a client has seen elsewhere: the index lags, and a Redis that has lost its
-        memory believes a relay that repeats itself.
+        memory believes a relay that repeats itself. So may be what was heard meanwhile of other jobs: the relay
+        may be late.
         """
         watches = self._offer(snapshot, audience)
-        doubted = [watch for watch in watches if watch.doubtful]
+        heard = {job_id for box in boxes for job_id in box.heard_while_opening}
+        unsure = [watch for job_id in heard if (watch := audience.watches.get(job_id)) and watch not in watches]
+        doubted = [watch for watch in watches if watch.doubtful] + unsure
         async for _ in self._reread(doubted):
             pass
         news = snapshot.changed | {watch.job_id for watch in doubted}
         events = [watch.event for watch in watches if watch.event]
         for box in boxes:
             told = [event for event in events if event.state.job_id in news or box.opens_with(event.state)]
-            box.open(told, snapshot.position)
+            box.open(told, snapshot.position, missing_since)
 
     async def mend(self, audiences: Collection[Audience], since: int) -> None:
         """Read again all that these users watch and say that it is live; raises TableUnavailable."""
@@ -107,7 +117,7 @@ class Reconciler:
                 await asyncio.sleep(PAUSE_PER_USER)
 
     async def _poll_boxes(self, audience: Audience) -> None:
-        snapshot = await self._truth.of_user(audience.user_id, None)
+        snapshot = await self._truth.of_user(audience.user_id, None, surely=False)
         shown = {watch.event for watch in audience.watches.values()}
         moved = {watch.event for watch in self._offer(snapshot, audience)} - shown
         for box in audience.boxes if moved else ():
@@ -147,7 +157,7 @@ class Reconciler:
             return []  # All have left while it was read.
         watches = {state.job_id: audience.watch(state.job_id) for state in snapshot.states}
         for state in snapshot.states:
-            watches[state.job_id].offer(state, heard=bool(state.version))  # its message may have to say nothing new
+            watches[state.job_id].offer(state)
         for watch in watches.values():
             self.settle_soon(watch)
         return list(watches.values())

@@ -5,7 +5,7 @@ and one that is relayed later will be heard.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from contextlib import suppress
 
 from msgspec import Struct
@@ -14,7 +14,7 @@ from streams.channel import Channel, Recent
 from streams.errors import ChannelUnavailable
 from streams.job import Job
 from streams.state import State, deletion_of, state_of
-from streams.table import Table
+from streams.table import BATCH, Table
 
 REDIS_WITHIN = 1.0  # seconds
 MARGIN = 60  # seconds by which a writer's clock may be behind Redis' when Redis has lost what changed
@@ -60,15 +60,27 @@ class Truth:
         states = dict(zip(owners, await self._versioned(theirs), strict=True))
         return {asked: states.get(asked) or deletion_of(asked[1], 0) for asked in jobs}
 
-    async def of_user(self, user_id: str, since: int | None) -> Snapshot:
-        """Return the unfinished jobs of a user, and those that changed since a position (Redis' microseconds)."""
+    async def of_user(self, user_id: str, since: int | None, *, surely: bool = True) -> Snapshot:
+        """Return the unfinished jobs of a user, and those that changed since a position (Redis' microseconds).
+
+        The index lags behind the table; of what Redis does not hold, `surely` asks the table itself.
+        """
         recent = await self._recent(user_id, since)
         floor = None if since is None else since // 1_000_000 - MARGIN
         listed = [state_of(job) async for job in self._table.unfinished_of(user_id, floor)]
         ids = dict.fromkeys([state.job_id for state in listed] + recent.job_ids)
         latest = await self._latest([(user_id, job_id) for job_id in ids])
+        if surely:
+            listed = await self._confirmed(listed, user_id, {state.job_id for state in latest})
         changed = set() if since is None else _changed(listed, latest, recent, since)
         return Snapshot(latest + listed, changed, recent.now or None)
+
+    async def _confirmed(self, listed: list[State], user_id: str, known: Container[str]) -> list[State]:
+        jobs = [(user_id, state.job_id) for state in listed if state.job_id not in known]
+        sure: dict[tuple[str, str], State] = {}
+        for start in range(0, len(jobs), BATCH):
+            sure |= await self.of_many(jobs[start : start + BATCH])
+        return [sure.get((user_id, state.job_id), state) for state in listed]
 
     async def _versioned(self, jobs: list[Job]) -> list[State]:
         latest = await self._latest([(job.user_id, job.job_id) for job in jobs])

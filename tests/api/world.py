@@ -34,13 +34,15 @@ class History:
         self.states: list[State] = []
 
     def write(self, job: Job | None, sequence: int, seconds: int) -> None:
-        """Append a state, or a deletion, unless nothing changed."""
+        """Append a state, or a deletion, unless nothing changed; no state comes again, since equal states are taken for one."""
         last = self.states[-1] if self.states else None
         version = Version(1, sequence)
         state = (
             state_of(job, version) if job else deletion_of(self.job_id, last.updated_at if last else seconds, version)
         )
-        if (last is None and job) or (last and last.data != state.data):
+        if job and any(state.data == before.data for before in self.states):
+            return
+        if job or (last and last.data != state.data):
             self.jobs.append(job)
             self.states.append(state)
 
