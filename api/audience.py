@@ -67,22 +67,28 @@ class Watch:
             self._believe_settled(asked if asked.data == truth.data else truth, shown)
 
     def _believe_settled(self, truth: State, shown: Event | None) -> None:
+        self._certain()
         if shown is None or truth.data != shown.state.data:
             self.show(truth)
         else:
-            self._certain()
             self._adopt(truth)
 
     def show(self, state: State) -> None:
-        """Make this the state of the job, and tell all who watch it."""
+        """Make this the state of the job, and tell all who watch it.
+
+        A doubt is settled by a version. Without one it may be newer than what is shown now, too.
+        """
         before, audience = self.event, self.audience
-        if self.doubtful:
+        held = self.doubtful
+        if held:
             self._certain()
         event = self.event = Event(state, audience.told_up_to(state.position) if audience.doubts else state.position)
         for slot in self.slots:
             slot.put(event)
         for box in audience.boxes:
             box.tell(before.state if before else None, event)
+        if held and not state.version:
+            self.offer(held)
 
     def _adopt(self, state: State) -> None:
         """Learn the version of what is shown already; by it, what is in doubt may be newer after all."""
