@@ -164,8 +164,7 @@ class Hub:
     async def open_all(self, slots: Slots, last_event_id: str) -> None:
         """Read what is true now of all the user's jobs and hand it to the reader; raises TableUnavailable."""
         is_heard = await self._heard(slots.audience)
-        missing_since = None if is_heard else self._since()
-        await self._reconciler.open_all(slots, position_of(last_event_id), missing_since)
+        await self._reconciler.open_all(slots, position_of(last_event_id), self._since(), is_heard=is_heard)
         if not is_heard:
             self._say_stale(slots, slots.audience)
 

@@ -59,15 +59,15 @@ class Reconciler:
         self.settle_soon(watch)
         return slot.open(watch.event) if watch.event else True
 
-    async def open_all(self, slots: Slots, since: int | None, missing_since: int | None) -> None:
+    async def open_all(self, slots: Slots, since: int | None, missing_since: int, *, is_heard: bool) -> None:
         """Read what is true of all the user's jobs and hand it to a reader of all; raises TableUnavailable.
 
-        `since` is the position up to which its client was told; `missing_since`, where not everything is heard, one
-        behind which something may be missing.
+        `since` is the position up to which its client was told; `missing_since` is one behind which something may be
+        missing where not everything is heard.
         """
         slots.since = since
         snapshot = await self._truth.of_user(slots.audience.user_id, since)
-        if missing_since is not None:
+        if not is_heard:
             snapshot = structs.replace(snapshot, position=None)
         await self.hand_over(snapshot, slots.audience, [slots], missing_since)
 

@@ -128,7 +128,7 @@ class Process:
         self._opened(reader, goes_on=goes_on)
 
     async def _open_all(self, reader: "Reader", slots: Slots, since: int | None) -> None:
-        await self._reconciler.open_all(slots, since, None if self.whole else self._since)
+        await self._reconciler.open_all(slots, since, 0, is_heard=self.whole)
         self._opened(reader, goes_on=True)
 
     async def _mend(self, since: int) -> None:
