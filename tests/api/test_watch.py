@@ -144,3 +144,20 @@ def test_a_job_of_somebody_else_is_as_good_as_none(world: World) -> None:
     many = answer(world, world.truth.of_many([("somebody else", "job_a"), (USER, "job_b"), (USER, "job_a")]))
     assert [state.kind for state in many.values()] == ["deleted", "deleted", "update"]
     assert many["somebody else", "job_a"].data == b'{"job_id":"job_a"}'
+
+
+def test_a_doubt_is_looked_at_again_when_the_version_of_what_is_shown_becomes_known(watch: Watch) -> None:
+    watch.offer(state("processing"))
+    watch.offer(state("completed", 8))
+    assert shown(watch) == state("processing")
+    watch.offer(state("processing", 7))  # came late, and says how old what is shown is
+    assert (shown(watch), watch.doubtful) == (state("completed", 8), None)
+
+
+def test_a_doubt_outlives_a_read_that_may_be_older_than_it(watch: Watch) -> None:
+    watch.offer(state("pending"))
+    shown_then = watch.event
+    doubt = state("processing", 5)
+    watch.offer(doubt)
+    watch.believe(state("failed"), shown_then)  # a read that began when "pending" was shown
+    assert (shown(watch), watch.doubtful) == (state("failed"), doubt)
