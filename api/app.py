@@ -27,16 +27,13 @@ def create_app(settings: Settings, authenticate: Authenticate, table: Table, lis
     async def caller(request: Request[Any, Any, Any]) -> Caller:
         return await authenticate(request)
 
-    async def user_id(caller: Caller) -> str:
-        return caller.user_id
-
     def given(value: object) -> Provide:
         return Provide(lambda: value, sync_to_thread=False)
 
     jobs = Router(
         "/api/v1",
-        route_handlers=[*job_handlers(table, listing, cursors_for(settings)), all_events, job_events],
-        dependencies={"caller": Provide(caller), "user_id": Provide(user_id)},
+        route_handlers=[*job_handlers(authenticate, table, listing, cursors_for(settings)), all_events, job_events],
+        dependencies={"caller": Provide(caller)},
     )
     return Litestar(
         [jobs, live, ready, metrics, *docs_handlers(settings), *page_handlers(settings.media_dir)],

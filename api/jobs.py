@@ -10,6 +10,7 @@ from litestar.enums import HttpMethod
 from litestar.handlers import HTTPRouteHandler
 from msgspec import json
 
+from api.auth import Authenticate
 from api.cursor import Cursors
 from api.errors import JobNotFound, ParameterRefused
 from api.job_page import JobPage
@@ -27,14 +28,16 @@ AnyRequest = Request[Any, Any, Any]
 _encode = json.Encoder().encode
 
 
-def job_handlers(table: Table, listing: Listing, cursors: Cursors) -> list[HTTPRouteHandler]:
+def job_handlers(
+    authenticate: Authenticate, table: Table, listing: Listing, cursors: Cursors
+) -> list[HTTPRouteHandler]:
     """Return the endpoints of these; handed over here, not by Litestar, which runs a task per dependency and request."""
 
     @route("/jobs", http_method=READING)
-    async def list_jobs(request: AnyRequest, user_id: str) -> Response[bytes]:
+    async def list_jobs(request: AnyRequest) -> Response[bytes]:
         """List the caller's jobs."""
         query = request.scope["query_string"]
-        asked = asked_from(query, user_id)
+        asked = asked_from(query, (await authenticate(request)).user_id)
         number, place = asked.page or 1, None
         if asked.cursor:
             number, place = cursors.read(asked.cursor, asked.selection, asked.order)
@@ -48,8 +51,9 @@ def job_handlers(table: Table, listing: Listing, cursors: Cursors) -> list[HTTPR
         return _answer(request, _encode(_public(page, number, asked.page_size, after)), headers)
 
     @route("/jobs/{job_id:str}", http_method=READING)
-    async def get_job(request: AnyRequest, user_id: str, job_id: str) -> Response[bytes]:
+    async def get_job(request: AnyRequest, job_id: str) -> Response[bytes]:
         """Return one of the caller's jobs."""
+        user_id = (await authenticate(request)).user_id
         name = job_id_from(segment_of(job_id))
         structlog.contextvars.bind_contextvars(job_id=name)
         job = await table.get(name)
