@@ -40,7 +40,7 @@ lint: install
 types: install
 	$(BIN)/mypy
 
-check: lint types test ## what CI runs: lint, types, tests
+check: lint types test ## lint, types, tests
 
 dist: install ## wheel and sdist
 	@rm -rf dist

@@ -5,6 +5,7 @@ stream waits.
 """
 
 import asyncio
+from http import HTTPStatus
 from typing import Any
 
 from msgspec import json
@@ -16,9 +17,14 @@ CONNECTION = "headway.connection"  # the ASGI extension that gives an app its Pr
 LONGEST_HEAD = 32_768  # bytes of request line and headers, as nginx has it
 HEAD_WITHIN = 10.0  # seconds until they are there
 
-TOO_LONG = Problem("Request header fields too large", 431, f"a request's head has {LONGEST_HEAD} bytes at most")
-TOO_LARGE = Problem("Content too large", 413, "nothing here takes a body")
-MALFORMED = Problem("Bad request", 400, "this is not HTTP/1.1")
+
+def _problem(status: int, detail: str) -> Problem:
+    return Problem(HTTPStatus(status).phrase, status, detail)
+
+
+TOO_LONG = _problem(431, f"a request's head has {LONGEST_HEAD} bytes at most")
+TOO_LARGE = _problem(413, "nothing here takes a body")
+MALFORMED = _problem(400, "this is not HTTP/1.1")
 
 
 class TooLarge(Exception):
@@ -74,7 +80,7 @@ class Protocol(HttpToolsProtocol):
         """Refuse the request, and read no more."""
         body = json.encode(self._refusal)
         head = f"HTTP/1.1 {self._refusal.status} {self._refusal.title}\r\ncontent-type: application/problem+json\r\n"
-        head += f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        head += f"content-length: {len(body)}\r\ncache-control: no-store\r\nconnection: close\r\n\r\n"
         self.transport.write(head.encode() + body)
         self.transport.close()
 

@@ -4,7 +4,7 @@ from msgspec import Struct, json
 
 STATUSES = ("pending", "processing", "completed", "failed")
 FINAL_STATUSES = frozenset({"completed", "failed"})
-DEFAULT_SCENES = 3  # what the pipelines that name no total make, says the seed's example
+DEFAULT_SCENES = 3  # what pipelines make that name no total
 
 
 class Job(Struct, frozen=True, kw_only=True, gc=False):

@@ -20,7 +20,7 @@ SECRETS = re.compile(r".*@", re.DOTALL)  # user and password in a URL
 
 
 class Settings(Struct, frozen=True, kw_only=True):
-    """What an operator can set; the defaults suit one machine. DESIGN: each is `HEADWAY_` and the name in capitals."""
+    """What an operator can set; the defaults suit one machine. Each is `HEADWAY_` and the name in capitals."""
 
     table: str = "jobs"
     leases_table: str = "jobs-leases"
