@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from api.frames import Event
-from api.mailbox import Slot, Slots
+from api.mailbox import Mailbox, Slot, Slots
 from api.push import Push
 from streams.state import State, order
 
@@ -30,7 +30,12 @@ class Watch:
     @property
     def is_watched(self) -> bool:
         """Whether anybody is told of this job."""
-        return bool(self.slots or self.audience.boxes)
+        return not self.is_forgotten and bool(self.slots or self.audience.boxes)
+
+    @property
+    def is_forgotten(self) -> bool:
+        """Whether nobody asked for it any more."""
+        return self.audience.watches.get(self.job_id) is not self
 
     @property
     def is_unfinished(self) -> bool:
@@ -52,6 +57,8 @@ class Watch:
 
     def believe(self, truth: State, shown: Event | None) -> None:
         """Take the result of a consistent read that began when `shown` was shown: it is not older than that."""
+        if self.is_forgotten:
+            return  # Another watch tells of this job by now, and may know better.
         if shown and self.event is not shown and truth.data == shown.state.data:
             return  # It is what was shown before; what came since is newer.
         if self.event is not shown or shown is None:
@@ -63,7 +70,7 @@ class Watch:
 
     def settle(self, truth: State, shown: Event | None, asked: State) -> None:
         """Decide a doubt by a consistent read that began after `asked`; `doubtful` stays where that was too early."""
-        if self.event is shown and self.doubtful is asked:
+        if self.event is shown and self.doubtful is asked and not self.is_forgotten:
             self._believe_settled(asked if asked.data == truth.data else truth, shown)
 
     def _believe_settled(self, truth: State, shown: Event | None) -> None:
@@ -76,19 +83,22 @@ class Watch:
     def show(self, state: State) -> None:
         """Make this the state of the job, and tell all who watch it.
 
-        A doubt is settled by a version. Without one it may be newer than what is shown now, too.
+        What was in doubt may be newer than this, too: versions say at once, or it stays in doubt.
         """
         before, audience = self.event, self.audience
         held = self.doubtful
         if held:
             self._certain()
-        event = self.event = Event(state, audience.told_up_to(state.position) if audience.doubts else state.position)
+        held_back = audience.doubts or audience.missing_since is not None
+        event = self.event = Event(state, audience.told_up_to(state.position) if held_back else state.position)
         for slot in self.slots:
             slot.put(event)
         for box in audience.boxes:
             box.tell(before.state if before else None, event)
-        if held and not state.version:
+        if held and held.version:
             self.offer(held)
+        elif held and not state.version and held.data != state.data:
+            self._doubt(held)
 
     def _adopt(self, state: State) -> None:
         """Learn the version of what is shown already; by it, what is in doubt may be newer after all."""
@@ -111,9 +121,22 @@ class Watch:
 
 
 class Audience:
-    """All watchers of one user's jobs on this process."""
+    """All watchers of one user's jobs on this process.
 
-    __slots__ = ("_forget_above", "boxes", "channel", "doubts", "streams", "traces", "user_id", "watches")
+    `missing_since` is a position behind which something may not have been heard here; None where all is.
+    """
+
+    __slots__ = (
+        "_forget_above",
+        "boxes",
+        "channel",
+        "doubts",
+        "missing_since",
+        "streams",
+        "traces",
+        "user_id",
+        "watches",
+    )
 
     def __init__(self, user_id: str, channel: bytes, traces: "Traces | None" = None) -> None:
         self.user_id = user_id
@@ -122,6 +145,7 @@ class Audience:
         self.watches: dict[str, Watch] = {}
         self.boxes: set[Slots] = set()
         self.doubts: set[Watch] = set()
+        self.missing_since: int | None = None
         self._forget_above = FORGET_ABOVE
         self.streams = 0  # open here, of both kinds
 
@@ -166,9 +190,19 @@ class Audience:
             self._forget_all(lambda watch: not watch.slots)
 
     def told_up_to(self, position: int) -> int:
-        """Return how far readers of all jobs have been told: not beyond a state that is still in doubt."""
+        """Return how far readers of all jobs have been told: not beyond a state in doubt, nor into what was not heard."""
         held = (watch.doubtful.position for watch in self.doubts if watch.doubtful and watch.doubtful.position)
-        return min(position, min(held, default=position + 1) - 1)
+        certain = min(position, min(held, default=position + 1) - 1)
+        return certain if self.missing_since is None else min(certain, self.missing_since)
+
+    @property
+    def readers(self) -> list[Mailbox]:
+        """Everyone who is told of this user's jobs here."""
+        return [*self.boxes, *(slot for watch in self.watches.values() for slot in watch.slots)]
+
+    def miss(self, since: int) -> None:
+        """Hear nothing behind a position, until all is read again."""
+        self.missing_since = since if self.missing_since is None else min(self.missing_since, since)
 
     def _forget_finished(self) -> None:
         self._forget_all(lambda watch: not watch.slots and bool(watch.event and watch.event.state.is_last))

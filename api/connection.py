@@ -62,6 +62,8 @@ class Protocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Begin a request."""
         super().on_message_begin()
+        if not self._patience:  # It is not the first on its connection.
+            self._patience = self.loop.call_later(HEAD_WITHIN, self.transport.abort)
         self.scope["extensions"] = {CONNECTION: self}  # type: ignore[dict-item]
 
     def on_headers_complete(self) -> None:

@@ -81,6 +81,7 @@ class Hub:
         async with asyncio.TaskGroup() as self._tasks:
             self.spawn(self._listener.run())
             self.spawn(self._keep_time())
+            self._repair = self.spawn(self._poll())  # Until Redis is heard for the first time.
             try:
                 yield self
             finally:
@@ -164,8 +165,9 @@ class Hub:
     async def open_all(self, slots: Slots, last_event_id: str) -> None:
         """Read what is true now of all the user's jobs and hand it to the reader; raises TableUnavailable."""
         is_heard = await self._heard(slots.audience)
-        await self._reconciler.open_all(slots, position_of(last_event_id), self._since(), is_heard=is_heard)
-        if not is_heard:
+        last = position_of(last_event_id)
+        is_all = await self._reconciler.open_all(slots, last, self._since(), is_heard=is_heard)
+        if not (is_all and self.is_whole):
             self._say_stale(slots, slots.audience)
 
     def _admit(self, user_id: str) -> Audience:
@@ -175,6 +177,8 @@ class Hub:
         if audience is None:
             audience = self._audiences[channel] = Audience(user_id, channel, self._traces)
             self._listener.listen(channel)
+            if not self.is_whole:
+                audience.miss(self._since())
         audience.streams += 1
         return audience
 
@@ -202,6 +206,7 @@ class Hub:
 
     def _say_stale(self, mailbox: Mailbox, audience: Audience) -> None:
         mailbox.stale()
+        audience.miss(self._since())
         if self.is_whole and audience not in self._late:  # Redis is slow, not away: no mending of all will come.
             self._late.add(audience)
             self.spawn(self._hear_late(audience))
@@ -233,6 +238,8 @@ class Hub:
             self._repair.cancel()
         if not whole:
             self._missing_since = min(self._missing_since, time.time() - LOOK_BACK)
+            for audience in self._audiences.values():
+                audience.miss(self._since())
             for mailbox in list(self._mailboxes):
                 mailbox.stale()
         self._repair = self.spawn(self._mend() if whole else self._poll())
@@ -260,6 +267,10 @@ class Hub:
             finally:
                 self._late.discard(audience)  # Before reading: who is told `stale` from here on needs another reading.
             await self._persist(lambda: self._reconciler.mend([audience], since))
+            if not self.is_whole:  # It broke meanwhile, and was said to be live all the same.
+                audience.miss(self._since())
+                for mailbox in audience.readers:
+                    mailbox.stale()
 
     def _since(self) -> int:
         return int(min(self._missing_since, time.time() - LOOK_BACK)) * 1_000_000

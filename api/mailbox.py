@@ -185,7 +185,16 @@ class Slots(Mailbox):
     `since` is the position up to which its client was told on earlier connections, None where there were none.
     """
 
-    __slots__ = ("_events", "_missing_since", "_opened_at", "_statuses", "audience", "is_open", "since")
+    __slots__ = (
+        "_events",
+        "_missing_since",
+        "_opened_at",
+        "_statuses",
+        "audience",
+        "is_open",
+        "lacks_position",
+        "since",
+    )
 
     def __init__(
         self, audience: "Audience", lifetime: int, statuses: Collection[str], *, is_token: bool = False
@@ -194,6 +203,7 @@ class Slots(Mailbox):
         self.audience = audience
         self.is_open = False
         self.since: int | None = None
+        self.lacks_position = True  # what changed since then was not told
         self._opened_at = 0  # the position up to which the opening told everything
         self._missing_since: int | None = None  # to be told with the next `stale`
         self._statuses = frozenset(statuses)
@@ -226,9 +236,10 @@ class Slots(Mailbox):
         Without a position the feed is broken, and what is said is that: a new client learns from which position on it
         has to be told when it comes back.
         """
+        self.lacks_position = position is None
         if not self.is_open:
             self._opened_at = position or 0
-            self._missing_since = missing_since if self.since is None else None
+            self._missing_since = missing_since if self.since is None and position is None else None
         meanwhile = self._news()
         before = {event.state.job_id: event for event in sorted(events, key=lambda event: event.state.position)}
         self._events = {job_id: event for job_id, event in before.items() if job_id not in meanwhile} | meanwhile

@@ -59,8 +59,10 @@ class Reconciler:
         self.settle_soon(watch)
         return slot.open(watch.event) if watch.event else True
 
-    async def open_all(self, slots: Slots, since: int | None, missing_since: int, *, is_heard: bool) -> None:
-        """Read what is true of all the user's jobs and hand it to a reader of all; raises TableUnavailable.
+    async def open_all(self, slots: Slots, since: int | None, missing_since: int, *, is_heard: bool) -> bool:
+        """Read what is true of all the user's jobs and hand it to a reader of all; return whether that is all there is.
+
+        Raises TableUnavailable.
 
         `since` is the position up to which its client was told; `missing_since` is one behind which something may be
         missing where not everything is heard.
@@ -70,6 +72,7 @@ class Reconciler:
         if not is_heard:
             snapshot = structs.replace(snapshot, position=None)
         await self.hand_over(snapshot, slots.audience, [slots], missing_since)
+        return snapshot.position is not None
 
     async def hand_over(
         self, snapshot: Snapshot, audience: Audience, boxes: Collection[Slots], missing_since: int | None = None
@@ -80,14 +83,16 @@ class Reconciler:
         memory believes a relay that repeats itself. So may be what was heard meanwhile of other jobs: the relay
         may be late.
         """
-        watches = self._offer(snapshot, audience)
-        heard = {job_id for box in boxes for job_id in box.heard_while_opening}
-        unsure = [watch for job_id in heard if (watch := audience.watches.get(job_id)) and watch not in watches]
-        doubted = [watch for watch in watches if watch.doubtful] + unsure
-        async for _ in self._reread(doubted):
-            pass
-        news = snapshot.changed | {watch.job_id for watch in doubted}
-        events = [watch.event for watch in watches if watch.event]
+        watches = {watch.job_id: watch for watch in self._offer(snapshot, audience)}
+        news, sure = set(snapshot.changed), set(watches)
+        for _ in range(SETTLE_AT_ONCE):
+            heard = {job_id for box in boxes for job_id in box.heard_while_opening} - sure
+            unsure = [watch for job_id in heard if (watch := audience.watches.get(job_id))]
+            doubted = unsure + [watch for watch in watches.values() if watch.doubtful]
+            async for watch, _event in self._reread(doubted):
+                news.add(watch.job_id)
+            sure |= heard
+        events = [watch.event for watch in watches.values() if watch.event]
         for box in boxes:
             told = [event for event in events if event.state.job_id in news or box.opens_with(event.state)]
             box.open(told, snapshot.position, missing_since)
@@ -101,9 +106,12 @@ class Reconciler:
                     slot.put(watch.event)
         for audience in audiences:
             if audience.boxes:
-                snapshot = await self._truth.of_user(audience.user_id, since)
+                behind = [box.since for box in audience.boxes if box.lacks_position and box.since is not None]
+                snapshot = await self._truth.of_user(audience.user_id, min([since, *behind]))
                 await self._reread_unnamed(audience, {state.job_id for state in snapshot.states})
                 await self.hand_over(snapshot, audience, list(audience.boxes))
+            audience.missing_since = None
+            if audience.boxes:
                 await asyncio.sleep(PAUSE_PER_USER)
 
     async def poll(self, audiences: Collection[Audience]) -> None:
@@ -150,7 +158,8 @@ class Reconciler:
                 watch.believe(truths[key], event)
                 self.settle_soon(watch)
                 yield watch, event
-            await asyncio.sleep(PAUSE)
+            if start + BATCH < len(watches):
+                await asyncio.sleep(PAUSE)
 
     def _offer(self, snapshot: Snapshot, audience: Audience) -> list[Watch]:
         if not audience.boxes:

@@ -1,11 +1,13 @@
-"""What is true of a job now: the table says what, Redis only adds which version that is.
+"""What is true of a job now: the table says what, Redis adds which version that is.
+
+Of all a user's jobs Redis also says what changed, and what it holds is handed on: the index lags behind the table.
 
 Whoever reads must be listening already. Then a change that was relayed before is in the consistent read,
 and one that is relayed later will be heard.
 """
 
 import asyncio
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from msgspec import Struct
@@ -71,16 +73,17 @@ class Truth:
         ids = dict.fromkeys([state.job_id for state in listed] + recent.job_ids)
         latest = await self._latest([(user_id, job_id) for job_id in ids])
         if surely:
-            listed = await self._confirmed(listed, user_id, {state.job_id for state in latest})
+            known = {state.job_id for state in latest}
+            listed = await self._confirmed(listed, user_id, [job_id for job_id in ids if job_id not in known])
         changed = set() if since is None else _changed(listed, latest, recent, since)
         return Snapshot(latest + listed, changed, recent.now or None)
 
-    async def _confirmed(self, listed: list[State], user_id: str, known: Container[str]) -> list[State]:
-        jobs = [(user_id, state.job_id) for state in listed if state.job_id not in known]
+    async def _confirmed(self, listed: list[State], user_id: str, unknown: list[str]) -> list[State]:
+        """Put what the table itself says of some jobs in the place of what the index says, or does not say."""
         sure: dict[tuple[str, str], State] = {}
-        for start in range(0, len(jobs), BATCH):
-            sure |= await self.of_many(jobs[start : start + BATCH])
-        return [sure.get((user_id, state.job_id), state) for state in listed]
+        for start in range(0, len(unknown), BATCH):
+            sure |= await self.of_many([(user_id, job_id) for job_id in unknown[start : start + BATCH]])
+        return [state for state in listed if (user_id, state.job_id) not in sure] + list(sure.values())
 
     async def _versioned(self, jobs: list[Job]) -> list[State]:
         latest = await self._latest([(job.user_id, job.job_id) for job in jobs])

@@ -37,9 +37,9 @@ for number = 2, #KEYS do
     outcomes[number - 1] = newer == 0 and 'same' or 'older'
   else
     local written = string.format('%.0f', position)
+    redis.call(command, channel, head .. ',' .. written .. ']\n' .. data) -- First: where it is refused, nothing is stored.
     redis.call('HSET', key, 'version', epoch .. '-' .. sequence, 'data', data, 'head', head, 'position', written)
     redis.call('EXPIRE', key, keep)
-    redis.call(command, channel, head .. ',' .. written .. ']\n' .. data)
     changed[#changed + 1] = written
     changed[#changed + 1] = ARGV[at + 4]
     outcomes[number - 1] = written

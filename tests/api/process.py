@@ -34,6 +34,8 @@ class Process:
         """Return the audience, a new one where nobody watches: what was under way to nobody is not heard."""
         if not self.audiences:
             self.audiences[b"hw"] = Audience(USER, b"hw")
+            if self._since is not None:
+                self.audiences[b"hw"].miss(self._since)
             self.flying.clear()
             self.heard.clear()
         return self.audiences[b"hw"]
@@ -58,6 +60,8 @@ class Process:
         self.flying.clear()
         self.heard.clear()
         self.whole = False
+        for audience in self.audiences.values():
+            audience.miss(self._since)
         for reader in self.readers:
             reader.box.stale()
 

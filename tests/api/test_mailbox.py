@@ -261,3 +261,15 @@ def test_a_mailbox_holds_one_state_a_job_however_many_come() -> None:
         all_jobs.put(event(sequence, job_id=f"job_{sequence % 3}"))
     assert (one.take()).count(b"event:") == 1
     assert (all_jobs.take()).count(b"event:") == 3
+
+
+def test_only_an_opening_without_a_position_gives_a_new_client_one_with_stale() -> None:
+    box, late = slots(), slots()
+    box.open([], 5000, 1000)
+    late.open([], None, 1000)
+    box.take()
+    box.stale()
+    assert box.take() == frames.STALE
+    assert late.take() == frames.stale_since(1000)
+    late.stale()
+    assert late.take() == frames.STALE

@@ -119,3 +119,38 @@ def test_a_new_client_is_not_told_what_was_over_before_it_came(world: World) -> 
     reader.read()
     other.assert_current("job_a")
     assert set(client.shown) == {"job_b"}
+
+
+def test_a_deletion_that_redis_can_name_but_not_tell_is_read_from_the_table(world: World) -> None:
+    client = Client(world)
+    world.write("job_a", "processing", 1)
+    publish(world, "job_a")
+    first = connected(Process(world), client)
+    first.process.leave(first)
+    world.delete("job_a")
+    publish(world, "job_a")
+    reader = opening(Process(world), client)
+    world.let_through(0)  # it has asked what changed
+    world.latest_states.clear()
+    reads_end(world, reader)
+    client.assert_current("job_a")
+
+
+def test_a_client_that_came_while_redis_was_away_is_told_what_changed_since_it_was_last_here(world: World) -> None:
+    client, process = Client(world), Process(world)
+    world.write("job_a", "processing", 1)
+    publish(world, "job_a")
+    first = connected(process, client)
+    first.process.leave(first)
+    world.delete("job_a")
+    publish(world, "job_a")
+    process.break_feed()
+    world.redis_away = True
+    reader = opening(process, client)
+    reads_end(world, reader)
+    world.micros += 3_600_000_000
+    world.redis_away = False
+    process._since = world.micros  # noqa: SLF001 - the break is long ago
+    process.mend_feed()
+    reads_end(world, reader)
+    client.assert_current("job_a")

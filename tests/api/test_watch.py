@@ -161,3 +161,33 @@ def test_a_doubt_outlives_a_read_that_may_be_older_than_it(watch: Watch) -> None
     watch.offer(doubt)
     watch.believe(state("failed"), shown_then)  # a read that began when "pending" was shown
     assert (shown(watch), watch.doubtful) == (state("failed"), doubt)
+
+
+def test_a_newer_version_in_doubt_is_shown_behind_a_read_that_was_too_early_for_it(watch: Watch) -> None:
+    watch.offer(state("processing"))
+    shown_then = watch.event
+    watch.offer(state("completed", 9))  # while the read was under way
+    watch.believe(state("pending", 8), shown_then)
+    assert (shown(watch), watch.doubtful) == (state("completed", 9), None)
+
+
+def test_a_watch_that_was_forgotten_tells_nobody_any_more(watch: Watch) -> None:
+    watch.offer(state("processing"))
+    doubt = state("failed", 2)
+    watch.offer(doubt)
+    audience, slot = watch.audience, next(iter(watch.slots))
+    audience.leave(watch, slot)
+    again = audience.watch("job_a")
+    assert again is not watch
+    watch.settle(state("failed"), watch.event, doubt)
+    watch.believe(state("failed"), watch.event)
+    assert shown(watch) == state("processing")
+    assert not watch.is_watched
+
+
+def test_a_position_does_not_reach_into_what_was_not_heard(watch: Watch) -> None:
+    audience = watch.audience
+    assert audience.told_up_to(900) == 900
+    audience.miss(500)
+    audience.miss(700)
+    assert (audience.told_up_to(900), audience.told_up_to(400)) == (500, 400)

@@ -1,5 +1,6 @@
 """What a request may be: small, without a body, soon complete; and what is never written down of it."""
 
+import asyncio
 import socket
 from urllib.parse import urlsplit
 
@@ -69,8 +70,13 @@ def test_what_is_not_http_is_refused(api: tuple[Stack, Api]) -> None:
     assert answer_to(api[1], b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n").startswith(b"HTTP/1.1 400")
 
 
-def test_who_does_not_finish_asking_is_cut(api: tuple[Stack, Api], user: str) -> None:
-    assert answer_to(api[1], head(user)) == b""  # returns when the server has closed
+async def test_who_does_not_finish_asking_is_cut(api: tuple[Stack, Api], user: str) -> None:
+    whole = head(user) + b"\r\n\r\n"
+    first, second = await asyncio.gather(  # both return when the server has closed
+        asyncio.to_thread(answer_to, api[1], head(user)), asyncio.to_thread(answer_to, api[1], whole + b"GET")
+    )
+    assert first == b""
+    assert second.startswith(b"HTTP/1.1 ")
 
 
 def test_a_long_last_event_id_is_as_good_as_none(api: tuple[Stack, Api], user: str) -> None:
