@@ -92,8 +92,11 @@ class Reconciler:
             async for watch, _event in self._reread(doubted):
                 news.add(watch.job_id)
             sure |= heard
-        events = [watch.event for watch in watches.values() if watch.event]
+        here = {**audience.watches, **watches}
         for box in boxes:
+            # The index may not list yet what is watched here; to a new client that cannot be old.
+            asked = here if box.since is None else watches
+            events = [watch.event for watch in asked.values() if watch.event]
             told = [event for event in events if event.state.job_id in news or box.opens_with(event.state)]
             box.open(told, snapshot.position, missing_since)
 

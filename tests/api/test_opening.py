@@ -154,3 +154,16 @@ def test_a_client_that_came_while_redis_was_away_is_told_what_changed_since_it_w
     process.mend_feed()
     reads_end(world, reader)
     client.assert_current("job_a")
+
+
+def test_a_new_client_is_told_of_a_job_that_is_watched_here_and_that_the_index_takes_for_ended(world: World) -> None:
+    process = Process(world)
+    for status in ("failed", "processing"):  # it was tried again
+        world.write("job_a", status, 1)
+        publish(world, "job_a")
+    connected(process, Client(world))
+    world.lose_redis()
+    world.behind.clear()
+    world.index_lag = 1
+    reader = connected(process, Client(world))
+    reader.client.assert_current("job_a")
