@@ -109,13 +109,16 @@ class Reconciler:
                     slot.put(watch.event)
         for audience in audiences:
             if audience.boxes:
-                behind = [box.since for box in audience.boxes if box.lacks_position and box.since is not None]
-                snapshot = await self._truth.of_user(audience.user_id, min([since, *behind]))
-                await self._reread_unnamed(audience, {state.job_id for state in snapshot.states})
-                await self.hand_over(snapshot, audience, list(audience.boxes))
+                await self._mend_boxes(audience, since)
             audience.missing_since = None
             if audience.boxes:
                 await asyncio.sleep(PAUSE_PER_USER)
+
+    async def _mend_boxes(self, audience: Audience, since: int) -> None:
+        behind = [box.since for box in audience.boxes if box.lacks_position and box.since is not None]
+        snapshot = await self._truth.of_user(audience.user_id, min([since, *behind]))
+        await self._reread_unnamed(audience, {state.job_id for state in snapshot.states})
+        await self.hand_over(snapshot, audience, list(audience.boxes))
 
     async def poll(self, audiences: Collection[Audience]) -> None:
         """Read again all that is watched while nothing is heard: bars move, and stay stale; raises TableUnavailable."""

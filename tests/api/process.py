@@ -164,3 +164,24 @@ class Reader:
             self.client.hear(self.box.take())
             if self.box.ended:
                 self.process.leave(self)
+
+
+def publish(world: World, job_id: str, *processes: Process) -> None:
+    message = world.publish(job_id)
+    assert message
+    for process in processes:
+        process.send(message)
+
+
+def connected(process: Process, client: Client) -> Reader:
+    """Connect and read everything that the opening brings, the moment it comes."""
+    process.connect_all(client, ())
+    reader = process.readers[-1]
+    reads_end(process.world, reader)
+    return reader
+
+
+def reads_end(world: World, reader: Reader) -> None:
+    while world.gates:
+        world.let_through(0)
+        reader.read()

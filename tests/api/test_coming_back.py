@@ -1,39 +1,9 @@
 """A client of all jobs that loses its connection is told, wherever it comes back, what it missed, and nothing older."""
 
-from collections.abc import Iterator
-
 import pytest
 
-from tests.api.process import Process, Reader
+from tests.api.process import Process, connected, publish, reads_end
 from tests.api.world import Client, World
-
-
-@pytest.fixture
-def world() -> Iterator[World]:
-    world = World()
-    yield world
-    world.close()
-
-
-def publish(world: World, job_id: str, *processes: Process) -> None:
-    message = world.publish(job_id)
-    assert message
-    for process in processes:
-        process.send(message)
-
-
-def connected(process: Process, client: Client) -> Reader:
-    """Connect and read everything that the opening brings, the moment it comes."""
-    process.connect_all(client, ())
-    reader = process.readers[-1]
-    reads_end(process.world, reader)
-    return reader
-
-
-def reads_end(world: World, reader: Reader) -> None:
-    while world.gates:
-        world.let_through(0)
-        reader.read()
 
 
 def test_an_index_that_lags_behind_does_not_move_a_bar_back(world: World) -> None:

@@ -1,20 +1,8 @@
 """What a stream of all jobs opens with: the newest, whatever lags or was forgotten, and nothing of what was over before."""
 
-from collections.abc import Iterator
-
-import pytest
-
 from api.frames import Event
-from tests.api.process import Process, Reader
-from tests.api.test_coming_back import connected, publish, reads_end
+from tests.api.process import Process, Reader, connected, publish, reads_end
 from tests.api.world import Client, World
-
-
-@pytest.fixture
-def world() -> Iterator[World]:
-    world = World()
-    yield world
-    world.close()
 
 
 def opening(process: Process, client: Client) -> Reader:

@@ -1,6 +1,6 @@
 """One job as a process knows it: what is shown, what is in doubt, and how a consistent read decides."""
 
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 import pytest
@@ -100,13 +100,6 @@ def test_a_read_is_weighed_against_what_came_meanwhile(watch: Watch) -> None:
     watch.offer(state("completed", 2, updated_at=6))
     watch.believe(state("pending"), before)
     assert shown(watch) == state("completed", 2, updated_at=6)
-
-
-@pytest.fixture
-def world() -> Iterator[World]:
-    world = World()
-    yield world
-    world.close()
 
 
 def answer(world: World, read: Coroutine[Any, Any, T]) -> T:
