@@ -1,7 +1,7 @@
 """Who watches what on this process, and the one state of each watched job. No I/O."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from api.frames import Event
 from api.mailbox import Mailbox, Slot, Slots
@@ -10,6 +10,8 @@ from streams.state import State, order
 
 if TYPE_CHECKING:
     from streams.spans import Traces
+
+T = TypeVar("T")
 
 FORGET_ABOVE = 2000  # jobs of one user; finished ones that nobody watches by themselves are forgotten then
 
@@ -25,7 +27,7 @@ class Watch:
         self.event: Event | None = None
         self.doubtful: State | None = None  # waits for a consistent read
         self.settling = False
-        self.slots: set[Slot] = set()
+        self.slots: tuple[Slot, ...] = ()  # replaced, not changed: most have one, and a tuple is the least to look at
 
     @property
     def is_watched(self) -> bool:
@@ -41,6 +43,14 @@ class Watch:
     def is_unfinished(self) -> bool:
         """Whether something is shown, and more is expected."""
         return self.event is not None and not self.event.state.is_last
+
+    def join(self, slot: Slot) -> None:
+        """Add a reader."""
+        self.slots = (*self.slots, slot)
+
+    def leave(self, slot: Slot) -> None:
+        """Take a reader out."""
+        self.slots = _without(slot, self.slots)
 
     def offer(self, state: State) -> None:
         """Show a state if it is newer; where that is unsure, `doubtful` holds it until settle()."""
@@ -85,20 +95,27 @@ class Watch:
 
         What was in doubt may be newer than this, too: versions say at once, or it stays in doubt.
         """
-        before, audience = self.event, self.audience
         held = self.doubtful
-        if held:
-            self._certain()
-        held_back = audience.doubts or audience.missing_since is not None
-        event = self.event = Event(state, audience.told_up_to(state.position) if held_back else state.position)
-        for slot in self.slots:
-            slot.put(event)
-        for box in audience.boxes:
-            box.tell(before.state if before else None, event)
-        if held and held.version:
+        if held is None:
+            self._tell(state)
+            return
+        self._certain()
+        self._tell(state)
+        if held.version:
             self.offer(held)
-        elif held and not state.version and held.data != state.data:
+        elif not state.version and held.data != state.data:
             self._doubt(held)
+
+    def _tell(self, state: State) -> None:
+        before, slots, audience = self.event, self.slots, self.audience
+        boxes = audience.boxes
+        is_held_back = audience.doubts or audience.missing_since is not None
+        told = audience.told_up_to(state.position) if is_held_back else state.position
+        event = self.event = Event(state, told, len(slots) > 1 or len(boxes) > 1)
+        for slot in slots:
+            slot.put(event)
+        for box in boxes:
+            box.tell(before.state if before else None, event)
 
     def _adopt(self, state: State) -> None:
         """Learn the version of what is shown already; by it, what is in doubt may be newer after all."""
@@ -113,11 +130,11 @@ class Watch:
         held = self.doubtful
         if held is None or not (held.version and state.version) or state.version > held.version:
             self.doubtful = state
-            self.audience.doubts.add(self)
+            self.audience.doubt(self)
 
     def _certain(self) -> None:
         self.doubtful = None
-        self.audience.doubts.discard(self)
+        self.audience.trust(self)
 
 
 class Audience:
@@ -143,8 +160,8 @@ class Audience:
         self.channel = channel
         self.traces = traces
         self.watches: dict[str, Watch] = {}
-        self.boxes: set[Slots] = set()
-        self.doubts: set[Watch] = set()
+        self.boxes: tuple[Slots, ...] = ()
+        self.doubts: set[Watch] | None = None
         self.missing_since: int | None = None
         self._forget_above = FORGET_ABOVE
         self.streams = 0  # open here, of both kinds
@@ -179,19 +196,33 @@ class Audience:
 
     def leave(self, watch: Watch, slot: Slot) -> None:
         """Take a reader of one job out."""
-        watch.slots.discard(slot)
+        watch.leave(slot)
         if not watch.slots and (watch.event is None or not self.boxes):
             self._forget(watch)
 
+    def join_all(self, box: Slots) -> None:
+        """Add a reader of all jobs."""
+        self.boxes = (*self.boxes, box)
+
     def leave_all(self, box: Slots) -> None:
         """Take a reader of all jobs out."""
-        self.boxes.discard(box)
+        self.boxes = _without(box, self.boxes)
         if not self.boxes:
             self._forget_all(lambda watch: not watch.slots)
 
+    def doubt(self, watch: Watch) -> None:
+        """Note that a watch has a state in doubt."""
+        self.doubts = self.doubts or set()
+        self.doubts.add(watch)
+
+    def trust(self, watch: Watch) -> None:
+        """Note that it has none any more."""
+        if self.doubts:
+            self.doubts.discard(watch)
+
     def told_up_to(self, position: int) -> int:
         """Return how far readers of all jobs have been told: not beyond a state in doubt, nor into what was not heard."""
-        held = (watch.doubtful.position for watch in self.doubts if watch.doubtful and watch.doubtful.position)
+        held = (watch.doubtful.position for watch in self.doubts or () if watch.doubtful and watch.doubtful.position)
         certain = min(position, min(held, default=position + 1) - 1)
         return certain if self.missing_since is None else min(certain, self.missing_since)
 
@@ -214,4 +245,9 @@ class Audience:
 
     def _forget(self, watch: Watch) -> None:
         self.watches.pop(watch.job_id, None)
-        self.doubts.discard(watch)
+        self.trust(watch)
+
+
+def _without(one: T, of: tuple[T, ...]) -> tuple[T, ...]:
+    at = of.index(one)
+    return of[:at] + of[at + 1 :]

@@ -47,30 +47,40 @@ def position_of(last_event_id: str) -> int | None:
 class Event(Struct, eq=False, gc=False):
     """A state and its frames, each rendered once for all who are told.
 
-    `position` is how far a reader of all jobs has been told with this.
+    `position` is how far a reader of all jobs has been told with this. `is_shared` says that several are told: only
+    then are the frames kept. What is kept is cold by the time that it is let go, and costs more than rendering it.
     """
 
     state: State
     position: int
+    is_shared: bool = False
     _of_one: bytes | None = None
     _of_all: bytes | None = None
 
     @property
     def of_one(self) -> bytes:
         """The frame on the stream of this one job."""
-        if self._of_one is None:
-            self._of_one = _frame(self.state, f"id: {self.state.id}\n")
-        return self._of_one
+        if self._of_one:
+            return self._of_one
+        state, version = self.state, self.state.version
+        name = f"{version.epoch}-{version.sequence}" if version else state.id
+        frame = _frame(f"event: {state.kind}\nid: {name}\ndata: ".encode(), state.data)
+        if self.is_shared:
+            self._of_one = frame
+        return frame
 
     @property
     def of_all(self) -> bytes:
         """The frame on the stream of all the user's jobs; one without a version leaves the client's position as it was."""
-        if self._of_all is None:
-            place = f"id: {self.state.version}@{self.position}\n" if self.state.version else ""
-            self._of_all = _frame(self.state, place)
-        return self._of_all
+        if self._of_all:
+            return self._of_all
+        state = self.state
+        place = f"id: {state.version}@{self.position}\n" if state.version else ""
+        frame = _frame(f"event: {state.kind}\n{place}data: ".encode(), state.data)
+        if self.is_shared:
+            self._of_all = frame
+        return frame
 
 
-def _frame(state: State, place: str) -> bytes:
-    head = f"event: {state.kind}\n{place}data: ".encode()
-    return b"%x\r\n%b%b\n\n\r\n" % (len(head) + len(state.data) + 2, head, state.data)
+def _frame(head: bytes, data: bytes) -> bytes:
+    return b"".join((b"%x\r\n" % (len(head) + len(data) + 2), head, data, b"\n\n\r\n"))

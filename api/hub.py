@@ -20,6 +20,7 @@ from redis.asyncio import Redis
 from api.audience import Audience
 from api.auth import Caller
 from api.cause import Cause
+from api.clock import Clock
 from api.errors import TooManyStreams
 from api.frames import BYE, position_of
 from api.mailbox import Mailbox, Slot, Slots
@@ -67,6 +68,8 @@ class Hub:
         self._audiences: dict[bytes, Audience] = {}
         self._mailboxes: set[Mailbox] = set()
         self._late: set[Audience] = set()  # those whose channel could not be subscribed in time
+        self._clock = Clock()
+        self._published: list[int] = []  # the positions of what was heard, and perhaps not written yet
         self._listener = Listener(redis, self._hear, self._told)
         self._reconciler = Reconciler(truth, self.spawn)
         self._repair: asyncio.Task[None] | None = None
@@ -127,8 +130,8 @@ class Hub:
         """Register a reader of one job until leave(); open() fills it. Raises TooManyStreams."""
         audience = self._admit(caller.user_id)
         lifetime, is_token = _lifetime(caller)
-        slot = Slot(audience.watch(job_id), lifetime, last_event_id, is_token=is_token)
-        slot.watch.slots.add(slot)
+        slot = Slot(audience.watch(job_id), self._clock, lifetime, last_event_id, is_token=is_token)
+        slot.watch.join(slot)
         self._add(slot)
         return slot
 
@@ -136,8 +139,8 @@ class Hub:
         """Register a reader of all of a user's jobs until leave_all(); open_all() fills it. Raises TooManyStreams."""
         audience = self._admit(caller.user_id)
         lifetime, is_token = _lifetime(caller)
-        slots = Slots(audience, lifetime, statuses, is_token=is_token)
-        audience.boxes.add(slots)
+        slots = Slots(audience, self._clock, lifetime, statuses, is_token=is_token)
+        audience.join_all(slots)
         self._add(slots)
         return slots
 
@@ -188,6 +191,7 @@ class Hub:
             mailbox.end(Cause.SHUTDOWN, BYE)
 
     def _remove(self, mailbox: Mailbox, audience: Audience) -> None:
+        mailbox.close()
         self._mailboxes.discard(mailbox)
         self.counts.frames += mailbox.sent
         self.counts.conflated += mailbox.conflated
@@ -222,16 +226,22 @@ class Hub:
     def _hear(self, channel: bytes, message: bytes) -> None:
         audience = self._audiences.get(channel)
         if audience is None:
-            return
+            return  # All its readers left a moment ago.
         try:
             state = state_from_message(message)
         except ValueError as error:
             log.error("message refused", reason=str(error))  # noqa: TRY400 - whose it is, is personal
             return
-        self.counts.events += 1
         if watch := audience.hear(state):
             self._reconciler.settle_soon(watch)
-        self.counts.took(time.time() - state.position / 1_000_000)
+        if not self._published:
+            asyncio.get_running_loop().call_soon(self._note)  # behind the outbox, which was asked before
+        self._published.append(state.position)
+
+    def _note(self) -> None:
+        """Note how long it took until everything that came in one piece was written."""
+        published, self._published = self._published, []
+        self.counts.took(published, int(time.time() * 1_000_000))
 
     def _told(self, whole: bool) -> None:
         if self._repair:
@@ -285,12 +295,10 @@ class Hub:
                 await asyncio.sleep(READ_AGAIN)
 
     async def _keep_time(self) -> None:
-        """One clock for all connections: a tick a second, for pings, age and tokens."""
         while True:
             await asyncio.sleep(1)
             self.counts.stale_seconds += not self.is_whole
-            for mailbox in list(self._mailboxes):
-                mailbox.tick()
+            self._clock.tick()
 
 
 def _lifetime(caller: Caller) -> tuple[int, bool]:

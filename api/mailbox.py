@@ -1,96 +1,121 @@
 """What waits for one connection: never a queue, only the newest state of each job that it watches.
 
-A mailbox does no I/O. It rings when there is something to take; whoever sends takes it when it can. Time
-comes from the hub's one clock, a tick a second.
+A mailbox does no I/O. It rings when there is something to take; whoever sends takes it when it can. The
+hub's one clock looks at it when something is due.
 """
 
 import random
-from collections.abc import Callable, Collection, Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING, Protocol
 
 from api import frames
 from api.cause import Cause
+from api.clock import Clock
 from api.frames import Event
 from streams.state import State
 
 if TYPE_CHECKING:
     from api.audience import Audience, Watch
 
-PING_EVERY = 15  # ticks without anything else
-WARN_BEFORE = 30  # ticks before a token ends
-BLOCKED_FOR = 5  # ticks that a client may refuse to read
+PING_EVERY = 15  # seconds without anything else
+WARN_BEFORE = 30  # seconds before a token ends
+BLOCKED_FOR = 5  # seconds that a client may refuse to read
+NEVER = 2**62  # seconds
 
 
-def _unheard() -> None:
-    """Nobody sends from this mailbox yet, or any more."""
+class Sender(Protocol):
+    """Whoever sends what is in a mailbox."""
+
+    def ring(self) -> None:
+        """There is something to take."""
+
+    def cut(self) -> None:
+        """Drop the connection: its client does not read."""
 
 
 class Mailbox:
     """The part that all connections share: ringing, notices, time, and the end."""
 
     __slots__ = (
-        "_blocked",
-        "_idle",
-        "_left",
+        "_clock",
+        "_cut_at",
+        "_due",
         "_notices",
         "_over",
+        "_over_at",
+        "_sent_at",
         "_stale",
-        "_warns",
+        "_warn_at",
         "cause",
         "conflated",
-        "cut",
         "ended",
         "ending",
         "is_blocked",
-        "ring",
+        "sender",
         "sent",
     )
 
-    def __init__(self, lifetime: int, *, is_token: bool = False) -> None:
-        """`lifetime` is in ticks; `is_token` says that it is the caller's token that ends then."""
-        self.ring: Callable[[], None] = _unheard
-        self.cut: Callable[[], None] = _unheard  # drops a connection whose client does not read
+    def __init__(self, clock: Clock, lifetime: int, *, is_token: bool = False) -> None:
+        """`lifetime` is in seconds; `is_token` says that it is the caller's token that ends then."""
+        self.sender: Sender | None = None  # nobody yet, or any more
         self.is_blocked = False  # nothing can be sent now
         self.conflated = 0  # states that a newer one replaced before they were taken
         self.sent = 0  # how often something was taken
         self.cause: Cause | None = None  # of the end, once there is one
         self.ending = False
         self.ended = False
-        self._blocked = 0  # ticks
-        self._left = lifetime
-        self._over = Cause.EXPIRED if is_token else Cause.AGE
-        self._warns = is_token
-        self._idle = random.randrange(PING_EVERY)  # noqa: S311 - jitter: those who came together ping apart
         self._stale = False  # to be told, after the states that came before
         self._notices = b""
+        self._clock = clock
+        self._over = Cause.EXPIRED if is_token else Cause.AGE
+        self._over_at = clock.now + lifetime
+        self._warn_at = self._over_at - WARN_BEFORE if is_token else NEVER
+        self._cut_at = NEVER
+        self._sent_at = clock.now - random.randrange(PING_EVERY)  # noqa: S311 - jitter: who came together pings apart
+        self._due = NEVER
+        self._wait()
 
     def take(self) -> bytes:
         """Return what waits to be sent; `ended` says afterwards that the stream ends behind it."""
-        self._idle = 0
         waiting = self._states()
         if (self._notices or self._stale) and not self.ended:
             waiting += self._words()
-        if self.ending:
+        if self.ending or self.ended:
             self.ended = True
-        self.sent += bool(waiting)
+            self._cut_soon()
+        if waiting:
+            self.sent += 1
+            self._sent_at = self._clock.now
         return waiting
 
-    def tick(self) -> None:
-        """Let a second pass."""
-        self._left -= 1
-        self._idle += 1
-        self._blocked = self._blocked + 1 if self.is_blocked or self.ended else 0
-        if self._blocked >= BLOCKED_FOR:
+    def look(self) -> None:
+        """Do what is due; the clock calls this."""
+        now = self._clock.now
+        if self._cut_at <= now:
             self._because(Cause.SEND_TIMEOUT)
             self.cut()
-        elif self._left <= 0:
+            return
+        if self._over_at <= now:
+            self._over_at = NEVER
             self.end(self._over)
-        elif self._warns and self._left <= WARN_BEFORE:
-            self._warns = False  # said once
+        elif self._warn_at <= now:
+            self._warn_at = NEVER  # said once
             self.notice(frames.EXPIRING)
-        elif self._idle >= PING_EVERY:
-            self._idle = 0
+        elif self._sent_at + PING_EVERY <= now:
+            self._sent_at = now  # or will be, or the client is cut
             self.notice(frames.PING)
+        self._wait()
+
+    def block(self) -> None:
+        """Send nothing from now on: the client does not keep up. It is cut if that lasts."""
+        self.is_blocked = True
+        self._cut_soon()
+
+    def unblock(self) -> None:
+        """Send again."""
+        self.is_blocked = False
+        if not self.ended:
+            self._cut_at = NEVER
 
     def stale(self) -> None:
         """Tell that nothing can be heard at the moment."""
@@ -117,7 +142,18 @@ class Mailbox:
         """Forget who sends: nobody is there any more."""
         self._because(Cause.CLIENT_LEFT)
         self.ended = True
-        self.ring = self.cut = _unheard
+        self.sender = None
+        self._clock.leave(self, self._due)
+
+    def ring(self) -> None:
+        """Say that there is something to take."""
+        if self.sender:
+            self.sender.ring()
+
+    def cut(self) -> None:
+        """Drop the connection."""
+        if self.sender:
+            self.sender.cut()
 
     @property
     def job_id(self) -> str | None:
@@ -126,6 +162,18 @@ class Mailbox:
 
     def _because(self, cause: Cause) -> None:
         self.cause = self.cause or cause
+
+    def _cut_soon(self) -> None:
+        if self._cut_at == NEVER:
+            self._cut_at = self._clock.now + BLOCKED_FOR
+            self._wait()
+
+    def _wait(self) -> None:
+        """Be looked at when the next thing is due."""
+        self._clock.leave(self, self._due)
+        due = min(self._cut_at, self._over_at, self._warn_at, self._sent_at + PING_EVERY)
+        self._due = max(due, self._clock.now + 1)
+        self._clock.look_at(self, self._due)
 
     def _states(self) -> bytes:
         return b""
@@ -144,8 +192,8 @@ class Slot(Mailbox):
 
     __slots__ = ("_event", "_known", "watch")
 
-    def __init__(self, watch: "Watch", lifetime: int, known_id: str, *, is_token: bool = False) -> None:
-        super().__init__(lifetime, is_token=is_token)
+    def __init__(self, watch: "Watch", clock: Clock, lifetime: int, known_id: str, *, is_token: bool = False) -> None:
+        super().__init__(clock, lifetime, is_token=is_token)
         self.watch = watch
         self._event: Event | None = None
         self._known = known_id  # what the client told that it has seen last
@@ -157,9 +205,11 @@ class Slot(Mailbox):
 
     def put(self, event: Event) -> None:
         """Send this state unless a newer one comes first."""
-        self.conflated += self._event is not None
-        self._event = event
-        self.ring()
+        before, self._event = self._event, event
+        if before:
+            self.conflated += 1
+        elif self.sender:
+            self.sender.ring()
 
     def open(self, event: Event) -> bool:
         """Begin with this state unless the client knows it; return whether there is anything to wait for."""
@@ -173,8 +223,8 @@ class Slot(Mailbox):
         event, self._event = self._event, None
         if event is None:
             return b""
-        if event.state.is_last:
-            self._because(Cause.DELETED if event.state.kind == "deleted" else Cause.DONE)
+        if (kind := event.state.kind) != "update":
+            self._because(Cause.DELETED if kind == "deleted" else Cause.DONE)
             self.ended = True
         return event.of_one
 
@@ -197,9 +247,9 @@ class Slots(Mailbox):
     )
 
     def __init__(
-        self, audience: "Audience", lifetime: int, statuses: Collection[str], *, is_token: bool = False
+        self, audience: "Audience", clock: Clock, lifetime: int, statuses: Collection[str], *, is_token: bool = False
     ) -> None:
-        super().__init__(lifetime, is_token=is_token)
+        super().__init__(clock, lifetime, is_token=is_token)
         self.audience = audience
         self.is_open = False
         self.since: int | None = None

@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from prometheus_client import Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -12,6 +12,7 @@ from api.cause import Cause
 from api.mailbox import Mailbox
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)  # seconds
+MICRO = 1_000_000
 
 requests = Histogram(
     "headway_request_seconds", "Time to answer a request; of a stream, to its first bytes", ["route", "status"]
@@ -24,7 +25,7 @@ class Counts:
     __slots__ = ("_delays", "_delays_sum", "closed", "conflated", "events", "frames", "resyncs", "stale_seconds")
 
     def __init__(self) -> None:
-        self.events = 0  # messages from Redis
+        self.events = 0  # messages from Redis whose readers, if any, were told
         self.frames = 0  # writes to clients who are gone; each mailbox counts its own
         self.conflated = 0  # states that a newer one replaced before they were sent, of those clients
         self.resyncs = 0
@@ -33,11 +34,21 @@ class Counts:
         self._delays = [0] * (len(BUCKETS) + 1)
         self._delays_sum = 0.0
 
-    def took(self, seconds: float) -> None:
-        """Note the time from publishing to sending."""
+    def took(self, published: Sequence[int], now: int) -> None:
+        """Note the times from publishing, at these positions, to sending: now, in microseconds as they are."""
+        self.events += len(published)
+        longest, shortest = (now - min(published)) / MICRO, (now - max(published)) / MICRO
+        bucket = bisect_left(BUCKETS, shortest)
+        if shortest >= 0 and bucket == bisect_left(BUCKETS, longest):  # as nearly always
+            self._delays[bucket] += len(published)
+            self._delays_sum += (now * len(published) - sum(published)) / MICRO
+        else:
+            for position in published:
+                self._took_one((now - position) / MICRO)
+
+    def _took_one(self, seconds: float) -> None:
         self._delays[bisect_left(BUCKETS, seconds)] += 1
-        if seconds > 0:  # Redis' clock may be ahead.
-            self._delays_sum += seconds
+        self._delays_sum += max(0.0, seconds)  # Redis' clock may be ahead.
 
     def delays(self) -> HistogramMetricFamily:
         """Return the histogram of the times noted."""

@@ -62,14 +62,12 @@ class Stream(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to write; the head of the response is sent already."""
         self._transport = cast("asyncio.Transport", transport)
-        self._mailbox.cut = self._transport.abort
-        self._mailbox.ring = self._ring
+        self._mailbox.sender = self
         self.flush()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         """End: the client left, or everything was written."""
         mailbox = self._mailbox
-        mailbox.close()
         self._leave()
         cause = mailbox.cause or Cause.CLIENT_LEFT
         self._counts.closed[cause] += 1
@@ -84,11 +82,11 @@ class Stream(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """Write no more: the client does not keep up."""
-        self._mailbox.is_blocked = True
+        self._mailbox.block()
 
     def resume_writing(self) -> None:
         """Write what came meanwhile."""
-        self._mailbox.is_blocked = False
+        self._mailbox.unblock()
         self.flush()
 
     def flush(self) -> None:
@@ -103,7 +101,12 @@ class Stream(asyncio.Protocol):
             self._transport.write(LAST)
             self._transport.close()
 
-    def _ring(self) -> None:
+    def ring(self) -> None:
+        """Write in a moment."""
         if not self._is_rung:
             self._is_rung = True
             self._outbox.add(self)
+
+    def cut(self) -> None:
+        """Drop the connection, whatever waits."""
+        self._transport.abort()

@@ -76,7 +76,7 @@ def order(candidate: State, current: State) -> Order:
     same second, a last state that looks older, and a deletion, of which the table tells no time.
     """
     if candidate.version and current.version:
-        return _by_version(candidate.version, current.version)
+        return "newer" if candidate.version > current.version else _not_newer(candidate.version, current.version)
     if candidate.data == current.data:
         return "same"
     if candidate.version or current.version or "deleted" in {candidate.kind, current.kind}:
@@ -88,7 +88,5 @@ def order(candidate: State, current: State) -> Order:
     return "older"
 
 
-def _by_version(candidate: Version, current: Version) -> Order:
-    if candidate > current:
-        return "newer"
+def _not_newer(candidate: Version, current: Version) -> Order:
     return "same" if candidate == current else "older"

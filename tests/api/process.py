@@ -4,6 +4,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from api.audience import Audience
+from api.clock import Clock
 from api.errors import JobNotFound
 from api.frames import position_of
 from api.mailbox import Slot, Slots
@@ -78,15 +79,15 @@ class Process:
 
     def connect(self, client: Client, job_id: str) -> None:
         watch = self.audience.watch(job_id)
-        slot = Slot(watch, LONG, client.last_event_id)
-        watch.slots.add(slot)
+        slot = Slot(watch, Clock(), LONG, client.last_event_id)
+        watch.join(slot)
         reader = self._joined(client, slot)
         self._spawn(self._open(reader, slot))
         self.world.turn()
 
     def connect_all(self, client: Client, statuses: tuple[str, ...]) -> None:
-        slots = Slots(self.audience, LONG, statuses)
-        self.audience.boxes.add(slots)
+        slots = Slots(self.audience, Clock(), LONG, statuses)
+        self.audience.join_all(slots)
         reader = self._joined(client, slots)
         self._spawn(self._open_all(reader, slots, position_of(client.last_event_id)))
         self.world.turn()

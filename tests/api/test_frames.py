@@ -67,8 +67,8 @@ def test_whatever_a_job_says_its_frame_is_one_event(job: Job, version: Version |
     assert block_of(event(any_state).of_one)["id"] == any_state.id
 
 
-def test_a_frame_is_rendered_once() -> None:
-    told = event(state())
+def test_a_frame_that_several_are_told_is_rendered_once() -> None:
+    told = Event(state(), 1, is_shared=True)
     assert told.of_one is told.of_one
     assert told.of_all is told.of_all
 

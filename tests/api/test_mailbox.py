@@ -1,9 +1,12 @@
+import sys
+
 import pytest
 from msgspec import structs
 
 from api import frames
 from api.audience import Audience
 from api.cause import Cause
+from api.clock import Clock
 from api.frames import Event
 from api.mailbox import Mailbox, Slot, Slots
 from streams.job import Job
@@ -20,22 +23,34 @@ def event(sequence: int, status: str = "processing", job_id: str = "job_1") -> E
 
 
 def slot(known_id: str = "") -> Slot:
-    return Slot(WATCH, 600, known_id)
+    return Slot(WATCH, Clock(), 600, known_id)
 
 
 def slots(*statuses: str) -> Slots:
-    return Slots(AUDIENCE, 600, statuses)
+    return Slots(AUDIENCE, Clock(), 600, statuses)
 
 
 def state(status: str) -> State:
     return event(1, status).state
 
 
+class Reader:
+    """Takes whenever it rings."""
+
+    def __init__(self, box: Mailbox) -> None:
+        self.taken: list[bytes] = []
+        self._box = box
+
+    def ring(self) -> None:
+        self.taken.append(self._box.take())
+
+    def cut(self) -> None:
+        self._box.close()
+
+
 def heard(box: Mailbox) -> list[bytes]:
-    """Take whenever it rings."""
-    taken: list[bytes] = []
-    box.ring = lambda: taken.append(box.take())
-    return taken
+    box.sender = reader = Reader(box)
+    return reader.taken
 
 
 def test_a_reader_who_was_asleep_gets_the_newest_state_only() -> None:
@@ -136,7 +151,7 @@ def test_an_opening_takes_back_that_nothing_is_heard() -> None:
     assert box.take() == frames.live(7)
 
 
-@pytest.mark.parametrize("box", [slot(), slots(), Mailbox(600)], ids=["one job", "all jobs", "any"])
+@pytest.mark.parametrize("box", [slot(), slots(), Mailbox(Clock(), 600)], ids=["one job", "all jobs", "any"])
 def test_an_ended_stream_tells_what_waits_and_says_farewell(box: Mailbox) -> None:
     told = b""
     if isinstance(box, Slot | Slots):
@@ -157,30 +172,85 @@ def test_a_stream_can_end_without_a_word() -> None:
 
 
 def test_who_hears_nothing_else_for_fifteen_seconds_is_pinged() -> None:
-    box = slot()
+    clock = Clock()
+    box = Slot(WATCH, clock, 600, "")
+    box.put(event(1))
     box.take()
     taken = heard(box)
     for _ in range(45):
-        box.tick()
+        clock.tick()
     assert taken == [frames.PING] * 3
 
 
+def test_what_is_told_puts_off_the_ping() -> None:
+    clock = Clock()
+    box = Slot(WATCH, clock, 600, "")
+    box.put(event(1))
+    box.take()
+    taken = heard(box)
+    for _ in range(10):
+        clock.tick()
+    box.put(event(2))
+    for _ in range(14):
+        clock.tick()
+    assert taken == [event(2).of_one]
+    clock.tick()
+    assert taken[1:] == [frames.PING]
+
+
 def test_a_stream_ends_with_its_time_and_without_a_word() -> None:
-    box = Slot(WATCH, 10, "")
+    clock = Clock()
+    box = Slot(WATCH, clock, 10, "")
     box.take()
     for _ in range(9):
-        box.tick()
+        clock.tick()
     assert not box.ending
-    box.tick()
+    clock.tick()
     assert (box.take(), box.ended) == (b"", True)
 
 
 def test_a_token_that_ends_is_told_half_a_minute_before() -> None:
-    box = Slot(WATCH, 40, "", is_token=True)
+    clock = Clock()
+    box = Slot(WATCH, clock, 40, "", is_token=True)
     box.take()
     for _ in range(10):
-        box.tick()
+        clock.tick()
     assert box.take() == frames.EXPIRING
+
+
+def test_a_client_that_reads_again_in_time_is_not_cut() -> None:
+    clock = Clock()
+    box = Slot(WATCH, clock, 600, "")
+    heard(box)
+    for _ in range(20):
+        box.block()
+        for _ in range(4):
+            clock.tick()
+        box.unblock()
+    assert box.cause is None
+
+
+def test_a_client_that_does_not_read_the_last_words_is_cut_in_five_seconds() -> None:
+    clock = Clock()
+    box = Slot(WATCH, clock, 600, "")
+    heard(box)
+    box.end(Cause.SHUTDOWN, BYE)
+    for _ in range(4):
+        clock.tick()
+    assert box.sender
+    clock.tick()
+    assert box.sender is None  # it was cut
+
+
+@pytest.mark.parametrize("until", [0, 1, 5, 20])
+def test_nothing_keeps_the_mailbox_of_a_client_who_left(until: int) -> None:
+    clock = Clock()
+    box = Slot(WATCH, clock, 600, "", is_token=True)
+    for _ in range(until):
+        clock.tick()
+    kept = sys.getrefcount(box)
+    box.close()
+    assert sys.getrefcount(box) == kept - 1
 
 
 @pytest.mark.parametrize(
@@ -194,10 +264,12 @@ def test_a_token_that_ends_is_told_half_a_minute_before() -> None:
     ],
 )
 def test_a_stream_knows_why_it_ended(is_token: bool, is_blocked: bool, ticks: int, cause: Cause) -> None:
-    box = Slot(WATCH, 40, "", is_token=is_token)
-    box.is_blocked = is_blocked
+    clock = Clock()
+    box = Slot(WATCH, clock, 40, "", is_token=is_token)
+    if is_blocked:
+        box.block()
     for _ in range(ticks):
-        box.tick()
+        clock.tick()
     box.close()
     assert box.cause == cause
 

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 import pytest
 
 from api.audience import Audience, Watch
+from api.clock import Clock
 from api.mailbox import Slot
 from streams.job import Job
 from streams.state import State, Version, deletion_of, state_of
@@ -22,13 +23,24 @@ def state(status: str, version: int | None = None, updated_at: int = 5) -> State
 @pytest.fixture
 def watch() -> Watch:
     watch = Audience(USER, b"hw").watch("job_a")
-    watch.slots.add(Slot(watch, 600, ""))
+    watch.join(Slot(watch, Clock(), 600, ""))
     return watch
 
 
 def shown(watch: Watch) -> State:
     assert watch.event
     return watch.event.state
+
+
+def test_a_state_that_several_are_told_is_rendered_once_and_one_for_a_single_reader_is_not_kept(watch: Watch) -> None:
+    (first,) = watch.slots
+    watch.offer(state("processing", 1))
+    assert watch.event
+    assert first.take() is not watch.event.of_one
+    second = Slot(watch, Clock(), 600, "")
+    watch.join(second)
+    watch.offer(state("processing", 2))
+    assert first.take() is second.take()
 
 
 def test_the_first_state_is_shown_and_then_only_newer_ones(watch: Watch) -> None:
