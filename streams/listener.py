@@ -30,7 +30,7 @@ class Listener:
     """The subscriber of one process.
 
     `hear(channel, message)` is called for every message, `told(whole)` when the feed breaks or mends.
-    A forgotten channel stays subscribed, unheard, for `linger` seconds.
+    A forgotten channel stays subscribed for `linger` seconds, and `hear` is still called for it.
     """
 
     def __init__(

@@ -31,7 +31,7 @@ class Ears(Protocol):
     """Whoever listens."""
 
     def hear(self, channel: bytes, message: bytes) -> None:
-        """Take a message."""
+        """Take a message, perhaps of a channel that was left a moment ago."""
 
     def confirmed(self, channel: bytes) -> None:
         """From now on no message of the channel is missed here."""
@@ -130,17 +130,22 @@ class Subscriber:
             for start in range(0, len(channels), self._chunk):
                 self._line.send(name, *channels[start : start + self._chunk])
 
-    def _take(self, reply: Any) -> None:
-        if isinstance(reply, RedisError):
-            self._refused(reply)
-            return
-        kind, channel, content = reply
-        if kind in MESSAGES:
-            if channel == self._probe:
+    def _take(self, replies: list[Any]) -> None:
+        hear, probe = self._ears.hear, self._probe
+        for reply in replies:
+            if isinstance(reply, RedisError):
+                self._refused(reply)
+                continue
+            kind, channel, content = reply
+            if kind not in MESSAGES:
+                self._answered(kind, channel)
+            elif channel != probe:
+                hear(channel, content)
+            else:
                 self._probed = asyncio.get_running_loop().time()
-            elif channel in self.channels.wanted:
-                self._ears.hear(channel, content)
-        elif kind in JOINED:
+
+    def _answered(self, kind: bytes, channel: bytes) -> None:
+        if kind in JOINED:
             if self.channels.confirmed(channel):
                 self._ears.confirmed(channel)
         elif self.channels.left(channel):
