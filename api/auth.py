@@ -89,12 +89,20 @@ def _by_token(settings: Settings) -> Authenticate:
 
 
 def _token(connection: Connection, cookie: str) -> str:
-    scheme, _, token = connection.headers.get("authorization", "").partition(" ")
+    scheme, _, token = _authorization(connection).partition(" ")
     if scheme.lower() == "bearer" and token.strip():
         return token.strip()
     if token := connection.cookies.get(cookie, ""):
         return token
     raise CallerUnknown(f"the request has neither a bearer token nor the cookie {cookie}")
+
+
+def _authorization(connection: Connection) -> str:
+    """Read one header, the first of its name; Litestar would put all in order."""
+    for name, value in connection.scope["headers"]:
+        if name == b"authorization":
+            return value.decode("latin-1")
+    return ""
 
 
 def _user_id(claims: dict[str, Any]) -> str:
