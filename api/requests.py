@@ -2,10 +2,12 @@
 
 import re
 import time
-from uuid import uuid4
+from functools import cache
+from secrets import token_hex
 
 import structlog
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from prometheus_client import Histogram
 
 from api.metrics import requests
 
@@ -45,11 +47,17 @@ def _id_of(scope: Scope) -> str:
     for name, value in scope["headers"]:
         if name == b"x-request-id" and SANE.fullmatch(value):
             return value.decode()
-    return uuid4().hex[:14]  # 64 bytes of memory; a stream keeps it
+    return token_hex(7)  # 64 bytes of memory; a stream keeps it
+
+
+@cache
+def _histogram(route: str, status: int) -> Histogram:
+    """Return one of some dozens; the client library checks the labels each time that it is asked."""
+    return requests.labels(route, str(status or "none"))
 
 
 def _note(route: str, status: int, seconds: float) -> None:
-    requests.labels(route, str(status or "none")).observe(seconds)
+    _histogram(route, status).observe(seconds)
     if status >= SERVER_ERROR:  # The reason, and the job, were bound where they were known.
         say = log.error if status == SERVER_ERROR else log.warning
         say("request failed", route=route, status=status, seconds=round(seconds, 3))

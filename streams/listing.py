@@ -204,10 +204,11 @@ class _Reading:
         return sum(counted for counted, _ in counts), all(is_exact for _, is_exact in counts)
 
     def _walk(self, queries: list[Parameters], after: Place | None = None) -> Walk:
-        def take(item: Item) -> Job | None:
+        def some(item: Item) -> Job | None:
             job = readable(item) if self._selection.has_words(item) else None
             return None if job and after and not self._order.is_after(job, after) else job
 
+        take = some if after or self._selection.words else readable
         # One more than is allowed, to tell a list that ends there from a longer one.
         bound = Bound(self._source.read_jobs + 1, READ_CALLS)
         return Walk(self._source.dynamodb, queries, bound, take=take)
@@ -218,10 +219,11 @@ class _Reading:
 
     def _queries(self, span: Span, *, ordered: bool = True) -> list[Parameters]:
         selection, descending = self._selection, self._order.descending
-        queries = [by_user(selection, span, descending=descending)]
         if self._is_indexed and not (ordered and self._source.index is StatusIndex.PLAIN):
             queries = [
                 by_status(self._source.index, selection, span, status, descending=descending)
                 for status in selection.statuses
             ]
+        else:
+            queries = [by_user(selection, span, descending=descending)]
         return [{"TableName": self._source.table, **query} for query in queries]
