@@ -1,9 +1,10 @@
 """Around every request: its id, how long it took, and a line in the log where it failed on this side."""
 
+import asyncio
 import re
 import time
 from functools import cache
-from secrets import token_hex
+from random import getrandbits
 
 import structlog
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
@@ -19,7 +20,10 @@ SERVER_ERROR = 500
 
 
 def observed(app: ASGIApp) -> ASGIApp:
-    """Wrap an app so that each request has an id: in the log, in X-Request-ID of the answer, and for handlers in the scope."""
+    """Wrap an app so that each request has an id: in the log, in X-Request-ID of the answer, and for handlers in the scope.
+
+    A request that the end of the process cancels is asked to come again, not told of an error.
+    """
 
     async def run(scope: Scope, receive: Receive, send: Send) -> None:
         request_id = scope.setdefault("state", {})[REQUEST_ID] = _id_of(scope)
@@ -37,6 +41,12 @@ def observed(app: ASGIApp) -> ASGIApp:
 
         try:
             await app(scope, receive, answer)
+        except asyncio.CancelledError:
+            if status:
+                raise
+            headers = [(b"retry-after", b"1"), (b"content-length", b"0")]
+            await answer({"type": "http.response.start", "status": 503, "headers": headers})
+            await answer({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             _note(scope.get("path_template", "none"), status, time.perf_counter() - begun)
 
@@ -47,7 +57,7 @@ def _id_of(scope: Scope) -> str:
     for name, value in scope["headers"]:
         if name == b"x-request-id" and SANE.fullmatch(value):
             return value.decode()
-    return token_hex(7)  # 64 bytes of memory; a stream keeps it
+    return f"{getrandbits(56):014x}"  # 64 bytes of memory; a stream keeps it
 
 
 @cache
