@@ -65,7 +65,10 @@ def test_a_clock_that_is_set_back_keeps_nobody_known_for_longer() -> None:
 def test_only_so_many_are_known_the_newest() -> None:
     clocks = Clocks()
     known = clocks.known(most=2)
-    for token in ("one", "two", "one", "three"):
+    for token in ("one", "two", "two"):
+        known.add(token, until(clocks.now + 600))
+    assert known.of("one")
+    for token in ("one", "three"):
         known.add(token, until(clocks.now + 600))
     assert [token for token in ("one", "two", "three") if known.of(token)] == ["one", "three"]
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from streams.exchange import Connection, Unanswered
 from streams.posting import Patience, Posting
 from tests.tls import tls_in_front_of
 
@@ -220,14 +221,18 @@ async def test_a_connection_that_is_closed_just_as_it_is_asked_is_no_error_once(
         assert (len(server.asked), server.connections) == (5, 3)
 
 
-async def test_a_connection_that_is_closed_as_soon_as_it_is_made_is_an_error_at_once() -> None:
+async def test_a_connection_that_ends_before_it_is_used_says_so_at_once() -> None:
     async def closing(_: Server, __: Reader, writer: Writer) -> None:
         writer.transport.abort()
 
-    async with asking(closing) as (client, _), asyncio.timeout(4):
-        for _ in range(20):  # It may be told of before it is used, or after.
-            with pytest.raises(ConnectionError):
-                await client.post("", b"")
+    ended = asyncio.Event()
+    async with playing(closing) as server, asyncio.timeout(4):
+        _, connection = await asyncio.get_running_loop().create_connection(
+            lambda: Connection(8.0, lambda _: None, lambda _: ended.set()), "127.0.0.1", server.port
+        )
+        await ended.wait()
+        with pytest.raises(Unanswered):
+            await connection.ask(b"")
 
 
 @pytest.mark.parametrize("answer", [b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{", b"HTTP/1.1 200 OK\r\nConte"])
