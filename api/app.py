@@ -7,7 +7,8 @@ from litestar.config.cors import CORSConfig
 from litestar.datastructures import ResponseHeader
 from litestar.di import Provide
 
-from api.auth import Authenticate, Caller
+from api.auth import Authenticate
+from api.callers import Caller
 from api.cursor import cursors_for
 from api.docs import docs_handlers
 from api.events import all_events, job_events

@@ -9,8 +9,8 @@ from typing import Any
 import jwt
 import structlog
 from litestar.connection import ASGIConnection
-from msgspec import Struct
 
+from api.callers import LEEWAY, Caller, KnownCallers
 from api.errors import CallerUnknown
 from api.keys import IssuerKeys
 from streams.errors import SettingsRefused
@@ -21,18 +21,10 @@ log = structlog.get_logger()
 Connection = ASGIConnection[Any, Any, Any, Any]
 
 
-class Caller(Struct, frozen=True):
-    """Who asks, and when the token that says so ends (Unix seconds)."""
-
-    user_id: str
-    expires: int | None = None
-
-
 Authenticate = Callable[[Connection], Awaitable[Caller]]
 
 BY_SECRET = ("HS256",)
 BY_JWKS = ("RS256", "ES256")
-LEEWAY = 10  # seconds that clocks may differ
 LONGEST_USER_ID = 2048  # bytes, DynamoDB's limit for a partition key
 
 
@@ -67,8 +59,7 @@ def _by_token(settings: Settings) -> Authenticate:
             return await keys.key_of(token), BY_JWKS
         raise jwt.InvalidAlgorithmError(f"the token is signed with {algorithm}, which is not accepted")
 
-    async def authenticate(connection: Connection) -> Caller:
-        token = _token(connection, settings.auth_cookie)
+    async def checked(token: str) -> Caller:
         try:
             key, algorithms = await key_and_algorithms(token)
             claims = jwt.decode(
@@ -84,16 +75,34 @@ def _by_token(settings: Settings) -> Authenticate:
             raise CallerUnknown(f"the token does not hold: {error}") from error
         return Caller(_user_id(claims), int(claims["exp"]))
 
+    known = KnownCallers()
+
+    async def authenticate(connection: Connection) -> Caller:
+        token = _token(connection, settings.auth_cookie)
+        caller = known.of(token)
+        if caller is None:
+            caller = await checked(token)
+            known.add(token, caller)
+        return caller
+
     return authenticate
 
 
 def _token(connection: Connection, cookie: str) -> str:
-    scheme, _, token = connection.headers.get("authorization", "").partition(" ")
+    scheme, _, token = _authorization(connection).partition(" ")
     if scheme.lower() == "bearer" and token.strip():
         return token.strip()
     if token := connection.cookies.get(cookie, ""):
         return token
     raise CallerUnknown(f"the request has neither a bearer token nor the cookie {cookie}")
+
+
+def _authorization(connection: Connection) -> str:
+    """Read one header, the first of its name; Litestar would put all in order."""
+    for name, value in connection.scope["headers"]:
+        if name == b"authorization":
+            return value.decode("latin-1")
+    return ""
 
 
 def _user_id(claims: dict[str, Any]) -> str:

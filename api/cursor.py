@@ -30,7 +30,7 @@ class Cursors:
     """Writes and reads the cursors of one key."""
 
     def __init__(self, key: bytes) -> None:
-        self._key = key
+        self._mac = hmac.new(key, digestmod="sha256")  # made ready once
 
     def write(self, selection: Selection, order: Order, page: int, place: Place) -> str:
         """Return the cursor of the page with this number, which begins at this place."""
@@ -60,7 +60,9 @@ class Cursors:
         return self._sign(json.encode((selection, order)), LIST).hex()
 
     def _sign(self, text: bytes, length: int) -> bytes:
-        return hmac.digest(self._key, text, "sha256")[:length]
+        mac = self._mac.copy()
+        mac.update(text)
+        return mac.digest()[:length]
 
 
 def _text(signed: bytes) -> str:

@@ -17,7 +17,7 @@ from sse_starlette.sse import EventSourceResponse
 from starlette.types import Receive, Scope, Send
 
 from api import frames
-from api.auth import Caller
+from api.callers import Caller
 from api.connection import CONNECTION, Protocol
 from api.hub import Hub
 from api.mailbox import Mailbox

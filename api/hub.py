@@ -18,7 +18,7 @@ from msgspec import Struct
 from redis.asyncio import Redis
 
 from api.audience import Audience
-from api.auth import Caller
+from api.callers import Caller
 from api.cause import Cause
 from api.clock import Clock
 from api.errors import TooManyStreams

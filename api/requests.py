@@ -1,11 +1,14 @@
 """Around every request: its id, how long it took, and a line in the log where it failed on this side."""
 
+import asyncio
 import re
 import time
-from uuid import uuid4
+from functools import cache
+from random import getrandbits
 
 import structlog
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from prometheus_client import Histogram
 
 from api.metrics import requests
 
@@ -17,7 +20,10 @@ SERVER_ERROR = 500
 
 
 def observed(app: ASGIApp) -> ASGIApp:
-    """Wrap an app so that each request has an id: in the log, in X-Request-ID of the answer, and for handlers in the scope."""
+    """Wrap an app so that each request has an id: in the log, in X-Request-ID of the answer, and for handlers in the scope.
+
+    A request that the end of the process cancels is asked to come again, not told of an error.
+    """
 
     async def run(scope: Scope, receive: Receive, send: Send) -> None:
         request_id = scope.setdefault("state", {})[REQUEST_ID] = _id_of(scope)
@@ -35,6 +41,12 @@ def observed(app: ASGIApp) -> ASGIApp:
 
         try:
             await app(scope, receive, answer)
+        except asyncio.CancelledError:
+            if status:
+                raise
+            headers = [(b"retry-after", b"1"), (b"content-length", b"0")]
+            await answer({"type": "http.response.start", "status": 503, "headers": headers})
+            await answer({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             _note(scope.get("path_template", "none"), status, time.perf_counter() - begun)
 
@@ -45,11 +57,17 @@ def _id_of(scope: Scope) -> str:
     for name, value in scope["headers"]:
         if name == b"x-request-id" and SANE.fullmatch(value):
             return value.decode()
-    return uuid4().hex[:14]  # 64 bytes of memory; a stream keeps it
+    return f"{getrandbits(56):014x}"  # 64 bytes of memory; a stream keeps it
+
+
+@cache
+def _histogram(route: str, status: int) -> Histogram:
+    """Return one of some dozens; the client library checks the labels each time that it is asked."""
+    return requests.labels(route, str(status or "none"))
 
 
 def _note(route: str, status: int, seconds: float) -> None:
-    requests.labels(route, str(status or "none")).observe(seconds)
+    _histogram(route, status).observe(seconds)
     if status >= SERVER_ERROR:  # The reason, and the job, were bound where they were known.
         say = log.error if status == SERVER_ERROR else log.warning
         say("request failed", route=route, status=status, seconds=round(seconds, 3))

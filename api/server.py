@@ -8,7 +8,6 @@ from contextlib import contextmanager
 
 import uvicorn
 from litestar import Litestar
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.connection import Protocol
 from api.paths import keeping_slashes
@@ -44,33 +43,10 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def refusing_when_stopped(app: ASGIApp) -> ASGIApp:
-    """Wrap an app so that a request which the end of the process cancels is asked to come again, not told of an error."""
-
-    async def run(scope: Scope, receive: Receive, send: Send) -> None:
-        begun = False
-
-        async def sending(message: Message) -> None:
-            nonlocal begun
-            begun = True
-            await send(message)
-
-        try:
-            await app(scope, receive, sending)
-        except asyncio.CancelledError:
-            if begun:
-                raise
-            headers = [(b"retry-after", b"1"), (b"content-length", b"0")]
-            await send({"type": "http.response.start", "status": 503, "headers": headers})
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-    return run
-
-
 def server_for(app: Litestar, drain: Callable[[], Awaitable[None]], host: str, port: int) -> Server:
     """Make the server of one process."""
     config = uvicorn.Config(
-        observed(refusing_when_stopped(keeping_slashes(app))),
+        observed(keeping_slashes(app)),
         host=host,
         port=port,
         loop="uvloop",

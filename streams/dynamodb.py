@@ -1,7 +1,7 @@
 """DynamoDB as Headway speaks to it: boto3's configuration, and a lean way there and back.
 
-boto3 knows the credentials, the endpoint and the API's names. The request itself is one signed POST over
-aiohttp, and its answer is decoded once, by msgspec, to the wanted type: boto3's own handling of requests and
+boto3 knows the credentials, the endpoint and the API's names. The request itself is one signed POST
+(streams/posting.py), and its answer is decoded once, by msgspec, to the wanted type: boto3's own handling of requests and
 answers costs ten times as much, in threads that hold up the event loop (docs/benchmarks.md). In return timeouts, retries and errors are told here.
 """
 
@@ -12,8 +12,8 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
-import aiohttp
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
@@ -21,9 +21,9 @@ from botocore.httpsession import get_cert_path
 from botocore.session import Session, get_session
 from botocore.utils import get_environ_proxies
 from msgspec import DecodeError, Struct, field, json
-from yarl import URL
 
 from streams.errors import SettingsRefused, TableUnavailable, Throttled
+from streams.posting import Posting
 from streams.signature import Credentials, Signer
 
 T = TypeVar("T")
@@ -40,8 +40,6 @@ OK = 200
 SERVER_ERROR = 500
 ATTEMPTS = 3
 FIRST_PAUSE = 0.05  # seconds before the second attempt; doubles, and is jittered
-TIMEOUT = aiohttp.ClientTimeout(total=None, connect=10, sock_connect=2, sock_read=8)  # seconds; connect waits in line
-IDLE = 30.0  # seconds that an unused connection is kept
 FRESH = 60.0  # seconds for which credentials are used unasked; botocore renews them 10 minutes and more ahead
 
 _encode = json.Encoder().encode
@@ -64,11 +62,10 @@ class DynamoDB:
     def __init__(self, service: Service, session: Session, connections: int) -> None:
         self._service = service
         self._connections = connections
-        self._url = URL(service.url)
-        self._proxy = get_environ_proxies(service.url).get(self._url.scheme)
+        self._proxy = get_environ_proxies(service.url).get(urlsplit(service.url).scheme)
         self._signing = _Signing(session, service)
         self._authorities = session.get_config_variable("ca_bundle") or True
-        self._http: aiohttp.ClientSession | None = None
+        self._posting: Posting | None = None
 
     async def call(self, operation: str, into: type[T], /, **parameters: Any) -> T:
         """Make one API call, such as "get_item", and decode its answer; parameters are DynamoDB's JSON.
@@ -85,29 +82,25 @@ class DynamoDB:
 
     async def close(self) -> None:
         """Close the connections."""
-        if self._http:
-            await self._http.close()
+        if self._posting:
+            await self._posting.close()
 
     async def _post(self, operation: str, body: bytes) -> bytes:
         headers = await self._signing.headers(operation, body)
         try:
-            async with self._connected().post(self._url, data=body, headers=headers, proxy=self._proxy) as answer:
-                content = await answer.read()
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise TableUnavailable(f"{operation}: {error or type(error).__name__}") from error
-        if answer.status != OK:
-            raise _refusal(operation, answer.status, content)
+            status, content = await self._connected().post(headers, body)
+        except OSError as error:
+            raise TableUnavailable(f"{operation}: {str(error) or type(error).__name__}") from error
+        if status != OK:
+            raise _refusal(operation, status, content)
         return content
 
-    def _connected(self) -> aiohttp.ClientSession:
+    def _connected(self) -> Posting:
         """Only now: connections belong to the event loop that runs."""
-        if self._http is None:
+        if self._posting is None:
             trusted = ssl.create_default_context(cafile=get_cert_path(self._authorities))
-            connector = aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=IDLE, ssl=trusted)
-            self._http = aiohttp.ClientSession(
-                connector=connector, timeout=TIMEOUT, skip_auto_headers=("Accept-Encoding", "Accept")
-            )
-        return self._http
+            self._posting = Posting(self._service.url, self._connections, trusted, self._proxy)
+        return self._posting
 
 
 class _Signing:
@@ -116,18 +109,16 @@ class _Signing:
     def __init__(self, session: Session, service: Service) -> None:
         self._session = session
         self._service = service
-        self._signer = Signer(service.url, service.name, service.region)
+        self._signer = Signer(service.url, service.name, service.region, service.content_type)
         self._credentials = Credentials("", "")
         self._until = 0.0
 
-    async def headers(self, operation: str, body: bytes) -> dict[str, str]:
+    async def headers(self, operation: str, body: bytes) -> str:
         if time.monotonic() > self._until:
             # In a thread: it may ask a file, a process or another service.
             self._credentials = await asyncio.to_thread(self._fresh)
             self._until = time.monotonic() + FRESH
-        service = self._service
-        headers = {"X-Amz-Target": f"{service.target}.{operation}", "Content-Type": service.content_type}
-        return self._signer.sign(headers, body, self._credentials, datetime.now(UTC))
+        return self._signer.sign(f"{self._service.target}.{operation}", body, self._credentials, datetime.now(UTC))
 
     def _fresh(self) -> Credentials:
         try:
@@ -135,9 +126,13 @@ class _Signing:
             if credentials is None:
                 raise TableUnavailable("AWS credentials were not found")
             frozen = credentials.get_frozen_credentials()
-            return Credentials(frozen.access_key or "", frozen.secret_key or "", frozen.token)
+            fresh = Credentials(frozen.access_key or "", frozen.secret_key or "", frozen.token)
         except BotoCoreError as error:
             raise TableUnavailable(f"AWS credentials: {error}") from error
+        # They become lines of headers: a line break, as files end with one, would end the request's head.
+        if not f"{fresh.access_key}{fresh.token or ''}".isprintable():
+            raise TableUnavailable("AWS credentials: the access key or the session token is no line of text")
+        return fresh
 
 
 def connect(service: str, environment: Mapping[str, str], connections: int) -> DynamoDB:

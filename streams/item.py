@@ -5,6 +5,7 @@ Writers are not ours: an optional attribute of the wrong type is left out and na
 
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
+from operator import attrgetter
 from typing import Any
 
 from msgspec import Struct
@@ -66,27 +67,27 @@ def job_from_item(item: Item) -> tuple[Job, list[str]]:
         elif value or name in REQUIRED:  # What is empty is as good as absent; a time may be 0.
             values[field] = value
     for name in REQUIRED:
-        _require(item, name, values.get(name))
+        if values.get(name) in LACKING:
+            raise _refusal(item, name)
     return Job(**values), wrong
 
 
-def _require(item: Item, name: str, value: object) -> None:
-    if value is None or value == "":
-        found = getattr(item, name)
-        if found and name == "user_id":
-            found = "not text"  # This is logged, and whose a job is, is personal.
-        job_id = item.job_id.s if item.job_id else None
-        raise ItemRefused(f"item {str(job_id)[:SHOWN]!r}: {name} is {str(found or 'missing')[:SHOWN]}, a job needs one")
+def _refusal(item: Item, name: str) -> ItemRefused:
+    found = getattr(item, name)
+    if found and name == "user_id":
+        found = "not text"  # This is logged, and whose a job is, is personal.
+    job_id = item.job_id.s if item.job_id else None
+    return ItemRefused(f"item {str(job_id)[:SHOWN]!r}: {name} is {str(found or 'missing')[:SHOWN]}, a job needs one")
 
 
-def _text(attribute: Attribute) -> str | None:
-    return attribute.s
+_text = attrgetter("s")  # Half of all that is read, and three times as fast as a function of ours.
 
 
 def _texts(attribute: Attribute) -> tuple[str, ...] | None:
-    if attribute.l is None or any(entry.s is None for entry in attribute.l):
+    if attribute.l is None:
         return None
-    return tuple(entry.s for entry in attribute.l if entry.s is not None)
+    texts = [entry.s for entry in attribute.l if entry.s is not None]
+    return tuple(texts) if len(texts) == len(attribute.l) else None
 
 
 def _length(attribute: Attribute) -> int | None:
@@ -94,6 +95,9 @@ def _length(attribute: Attribute) -> int | None:
 
 
 def _whole(attribute: Attribute) -> int | None:
+    text = attribute.n
+    if text is not None and len(text) <= PLAIN and text.isascii() and text.isdigit():
+        return int(text)  # Nearly every number; Decimal takes ten times as long.
     number = _number(attribute)
     return None if number is None else int(number // 1)
 
@@ -123,6 +127,7 @@ def time_of(attribute: Attribute) -> int | None:
     return _whole(attribute)
 
 
+LACKING = (None, "")
 REQUIRED = ("job_id", "user_id", "status", "created_at", "updated_at")
 READERS: tuple[tuple[str, str, Callable[[Attribute], object]], ...] = (
     ("job_id", "job_id", _text),

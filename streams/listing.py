@@ -1,6 +1,5 @@
 """Pages of a user's jobs: full, in order, counted, and read within a bound."""
 
-import asyncio
 import time
 from typing import Any
 
@@ -18,7 +17,7 @@ from streams.query import Parameters, by_status, by_user, counting, reads_less
 from streams.schema import status_index
 from streams.selection import READ_CALLS, READ_JOBS, Order, Place, Selection, Span
 from streams.table import readable
-from streams.walk import Bound, Walk, count
+from streams.walk import Bound, Walk, count, together
 
 log = structlog.get_logger()
 
@@ -109,13 +108,13 @@ class _Reading:
             return await self._page_as_stored(size, int(after.value), after)
         if self._order.by != "created_at":
             return await self._page_of_all(size, skip, after)
-        counted = None
         if self._source.index is StatusIndex.PLAIN and self._is_indexed and not self._selection.words:
-            # It has no order: of use only where all that match are no more than a page, which a count tells.
-            total, is_exact = counted = await self._count()
-            if is_exact and total <= size:
-                return await self._page_of_all(size, skip, after)
-        return await self._page_by_time(size, skip, after, counted)
+            # It has no order: of use only where all that match are no more than a page.
+            walk = self._walk(self._queries(self._selection.span, ordered=False))
+            await walk.look(size + 1)
+            if walk.is_whole and len(walk.found) <= size:
+                return self._page_of(walk.found, size, skip, after)
+        return await self._page_by_time(size, skip, after)
 
     async def _page_of_all(self, size: int, skip: int, after: Place | None) -> Page:
         """DynamoDB knows no such order, so all that match are read and put in order here."""
@@ -126,18 +125,19 @@ class _Reading:
                 f"sort={self._order.by} is for lists of at most {self._source.read_jobs} jobs and {READ_CALLS} MB, "
                 "and this one is longer"
             )
-        jobs = self._order.sorted(walk.settled)
+        return self._page_of(walk.settled, size, skip, after)
+
+    def _page_of(self, found: list[Job], size: int, skip: int, after: Place | None) -> Page:
+        jobs = self._order.sorted(found)
         total = len(jobs)
         jobs = [job for job in jobs if after is None or self._order.is_after(job, after)]
         page = jobs[skip : skip + size]
         return Page(page, total, next=self._order.place_of(page[-1]) if len(jobs) > skip + size else None)
 
-    async def _page_by_time(
-        self, size: int, skip: int, after: Place | None, counted: tuple[int, bool] | None = None
-    ) -> Page:
+    async def _page_by_time(self, size: int, skip: int, after: Place | None) -> Page:
         span = self._order.rest(after, self._selection.span) if after else self._selection.span
         if span.is_empty:
-            return Page([], *(counted or await self._count()))
+            return Page([], *await self._count())
         walk = self._walk(self._queries(span), after)
         # Only who reads all knows how many have the words: DynamoDB cannot compare them in any case.
         reads_all = bool(self._selection.words) and not after
@@ -146,9 +146,8 @@ class _Reading:
         if second is not None and not skip and self._is_crowd(walk, second, after):
             return await self._page_as_stored(size, second)
         jobs = self._order.sorted(walk.settled)
-        if not after and (reads_all or walk.is_whole):
-            counted = (len(jobs), walk.is_whole)
-        counted = counted or await self._count()
+        is_counted = not after and (reads_all or walk.is_whole)
+        counted = (len(jobs), walk.is_whole) if is_counted else await self._count()
         page = jobs[skip : skip + size]
         if len(jobs) > skip + size or (len(page) == size and not walk.is_whole):
             return Page(page, *counted, self._place_after(page[-1], jobs[skip + size :]))
@@ -201,14 +200,15 @@ class _Reading:
             return len(walk.settled), walk.is_whole
         bound = Bound(self._source.read_jobs, READ_CALLS)
         queries = map(counting, self._queries(self._selection.span, ordered=False))
-        counts = await asyncio.gather(*(count(self._source.dynamodb, query, bound) for query in queries))
+        counts = await together([count(self._source.dynamodb, query, bound) for query in queries])
         return sum(counted for counted, _ in counts), all(is_exact for _, is_exact in counts)
 
     def _walk(self, queries: list[Parameters], after: Place | None = None) -> Walk:
-        def take(item: Item) -> Job | None:
+        def some(item: Item) -> Job | None:
             job = readable(item) if self._selection.has_words(item) else None
             return None if job and after and not self._order.is_after(job, after) else job
 
+        take = some if after or self._selection.words else readable
         # One more than is allowed, to tell a list that ends there from a longer one.
         bound = Bound(self._source.read_jobs + 1, READ_CALLS)
         return Walk(self._source.dynamodb, queries, bound, take=take)
@@ -219,10 +219,11 @@ class _Reading:
 
     def _queries(self, span: Span, *, ordered: bool = True) -> list[Parameters]:
         selection, descending = self._selection, self._order.descending
-        queries = [by_user(selection, span, descending=descending)]
         if self._is_indexed and not (ordered and self._source.index is StatusIndex.PLAIN):
             queries = [
                 by_status(self._source.index, selection, span, status, descending=descending)
                 for status in selection.statuses
             ]
+        else:
+            queries = [by_user(selection, span, descending=descending)]
         return [{"TableName": self._source.table, **query} for query in queries]

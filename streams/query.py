@@ -5,6 +5,7 @@ counts what would be shown.
 """
 
 from decimal import Context, Decimal
+from functools import lru_cache
 from typing import Any
 
 from streams.indexes import USER_JOBS_INDEX, USER_STATUS_INDEX, StatusIndex
@@ -75,10 +76,14 @@ def _query(index: str, selection: Selection, descending: bool) -> Parameters:
 
 def _within(query: Parameters, span: Span, *, key: bool) -> None:
     """Only whole seconds are asked for, but a writer's may have fractions, and BETWEEN includes its end."""
-    last = Context(prec=38).subtract(Decimal(span.end), Decimal("1E-20"))
-    start, end = _value(query, "start", "N", str(span.start)), _value(query, "end", "N", f"{last:f}")
+    start, end = _value(query, "start", "N", str(span.start)), _value(query, "end", "N", _last_before(span.end))
     part = "KeyConditionExpression" if key else "FilterExpression"
     _also(query, part, f"#created BETWEEN {start} AND {end}", created="created_at")
+
+
+@lru_cache(64)
+def _last_before(second: int) -> str:
+    return f"{Context(prec=38).subtract(Decimal(second), Decimal('1E-20')):f}"
 
 
 def _value(query: Parameters, name: str, kind: str, text: str) -> str:

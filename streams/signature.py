@@ -12,6 +12,8 @@ from urllib.parse import quote, urlsplit
 from msgspec import Struct
 
 ALGORITHM = "AWS4-HMAC-SHA256"
+SIGNED = "content-type;host;x-amz-date;x-amz-target"
+LENT = "content-type;host;x-amz-date;x-amz-security-token;x-amz-target"  # by who has a token
 PORTS = {"http": 80, "https": 443}  # a Host header leaves them out
 
 
@@ -26,39 +28,40 @@ class Credentials(Struct, frozen=True):
 class Signer:
     """Signs what is posted to one address."""
 
-    def __init__(self, url: str, service: str, region: str) -> None:
-        self._host = _host(url)
+    def __init__(self, url: str, service: str, region: str, content_type: str) -> None:
         self._path = quote(urlsplit(url).path, safe="/~")
+        self._start = f"content-type:{content_type}\nhost:{_host(url)}\nx-amz-date:"
         self._service = service
         self._region = region
         self._key_of: tuple[str, str] = ("", "")
-        self._key = b""
+        self._mac = hmac.new(b"", digestmod="sha256")
 
-    def sign(self, headers: dict[str, str], body: bytes, credentials: Credentials, now: datetime) -> dict[str, str]:
-        """Return the headers to send: those given, with what names the moment (UTC), the sender and the signature."""
+    def sign(self, target: str, body: bytes, credentials: Credentials, now: datetime) -> str:
+        """Return the lines of headers to send: what is asked for, the moment (UTC), the sender and the signature.
+
+        What is signed has the form and the order of these lines, so they are written once.
+        """
         moment = f"{now:%Y%m%dT%H%M%SZ}"
-        headers = {**headers, "Host": self._host, "X-Amz-Date": moment}
-        if credentials.token:
-            headers["X-Amz-Security-Token"] = credentials.token
-        named = sorted((name.lower(), value) for name, value in headers.items())
-        names = ";".join(name for name, _ in named)
-        lines = "".join(f"{name}:{value}\n" for name, value in named)
+        token = f"x-amz-security-token:{credentials.token}\n" if credentials.token else ""
+        lines = f"{self._start}{moment}\n{token}x-amz-target:{target}\n"
+        names = LENT if token else SIGNED
         canonical = f"POST\n{self._path}\n\n{lines}\n{names}\n{sha256(body).hexdigest()}"
         scope = f"{moment[:8]}/{self._region}/{self._service}/aws4_request"
         to_sign = f"{ALGORITHM}\n{moment}\n{scope}\n{sha256(canonical.encode()).hexdigest()}"
-        signature = _digest(self._key_for(credentials.secret_key, moment[:8]), to_sign).hex()
+        mac = self._mac_for(credentials.secret_key, moment[:8])
+        mac.update(to_sign.encode())
         sender = f"Credential={credentials.access_key}/{scope}"
-        headers["Authorization"] = f"{ALGORITHM} {sender}, SignedHeaders={names}, Signature={signature}"
-        return headers
+        lines += f"authorization:{ALGORITHM} {sender}, SignedHeaders={names}, Signature={mac.hexdigest()}\n"
+        return lines.replace("\n", "\r\n")
 
-    def _key_for(self, secret: str, day: str) -> bytes:
-        """Derive the key of a day once."""
+    def _mac_for(self, secret: str, day: str) -> hmac.HMAC:
+        """Derive the key of a day once, and make it ready to sign with."""
         if self._key_of != (secret, day):
             key = f"AWS4{secret}".encode()
             for part in (day, self._region, self._service, "aws4_request"):
-                key = _digest(key, part)
-            self._key_of, self._key = (secret, day), key
-        return self._key
+                key = hmac.digest(key, part.encode(), "sha256")
+            self._key_of, self._mac = (secret, day), hmac.new(key, digestmod="sha256")
+        return self._mac.copy()
 
 
 def _host(url: str) -> str:
@@ -66,7 +69,3 @@ def _host(url: str) -> str:
     name = parts.hostname or ""
     name = f"[{name}]" if ":" in name else name
     return name if parts.port in {None, PORTS.get(parts.scheme)} else f"{name}:{parts.port}"
-
-
-def _digest(key: bytes, text: str) -> bytes:
-    return hmac.digest(key, text.encode(), "sha256")

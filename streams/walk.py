@@ -5,8 +5,8 @@ side. Jobs are therefore settled, and can be put in order, only up to the second
 """
 
 import asyncio
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 from msgspec import Struct, convert
 
@@ -15,7 +15,14 @@ from streams.item import Attribute, Item, time_of
 from streams.job import Job
 from streams.query import Parameters, is_filtered
 
+T = TypeVar("T")
+
 AT_ONCE = 100  # items made jobs without a pause: about a millisecond for everybody else
+
+
+async def together(parts: list[Coroutine[Any, Any, T]]) -> list[T]:
+    """Await all parts side by side; a single one without a task of its own."""
+    return [await parts[0]] if len(parts) == 1 else await asyncio.gather(*parts)
 
 
 class Bound(Struct):
@@ -115,11 +122,12 @@ class Walk:
             # Strands share what may be read: one that was never read would leave nothing settled.
             share = max(self._bound.jobs // len(lagging), 1)
             most = share if enough is None else min(limit, share)
-            if len(lagging) == 1:
-                await self._read_on(lagging[0], most)
-            else:
-                await asyncio.gather(*(self._read_on(strand, most) for strand in lagging))
+            await together([self._read_on(strand, most) for strand in lagging])
             limit *= 4
+
+    async def look(self, most: int) -> None:
+        """Read so many jobs of each query, and no more, whatever there is."""
+        await together([self._read_on(strand, most) for strand in self._strands])
 
     async def read_on(self, enough: int) -> dict[str, Any]:
         """Read just so many jobs of the only query, in the index's own order; return the key of the last one read."""

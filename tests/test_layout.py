@@ -20,7 +20,7 @@ UNKNOWN_TO = {
 }
 OF_SHARDS = {"streams.feed", "streams.lineage", "streams.lease", "streams.leases", "streams.parked", "streams.record"}
 OF_PURE_MODULES = {
-    "array", "base64", "binascii", "collections", "collections.abc", "dataclasses", "datetime", "decimal", "enum", "functools", "hashlib", "hmac", "io", "itertools",
+    "array", "base64", "binascii", "collections", "collections.abc", "dataclasses", "datetime", "decimal", "enum", "functools", "hashlib", "hmac", "io", "itertools", "operator",
     "math", "msgspec", "random", "re", "redis.crc", "typing", "unicodedata", "urllib.parse", "wave",
 }  # fmt: skip
 

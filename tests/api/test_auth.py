@@ -132,6 +132,12 @@ async def test_a_token_outlives_its_end_by_no_more_than_clocks_differ() -> None:
     await refused(BY_SECRET, bearer(secret_token(exp=now - 60)))
 
 
+async def test_a_token_that_held_is_not_checked_again_at_once_but_by_whoever_checks_otherwise() -> None:
+    token = secret_token()
+    assert await BY_SECRET(bearer(token)) is await BY_SECRET(bearer(token))
+    await refused(authenticator(Settings(auth_secret=SECRET, auth_issuer="https://issuer")), bearer(token))
+
+
 async def test_a_token_signed_with_another_secret_is_refused() -> None:
     assert "ignature" in await refused(BY_SECRET, bearer(secret_token("another secret, longer than 32 bytes, too")))
 

@@ -64,7 +64,8 @@ def test_every_metric_of_real_processes_is_documented_and_no_other(stack: Stack)
     stack.redis.stop()
     stack.put("job", "ann", status="completed")
     relays = f"http://127.0.0.1:{port}/metrics"
-    while "headway_errors_total{" not in httpx.get(relays).text:
+    counted = ("headway_errors_total{", "headway_attributes_ignored_total{")  # in whichever order
+    while not all(name in httpx.get(relays).text for name in counted):
         time.sleep(0.05)
     assert exported_metrics(httpx.get(relays).text) == documented_metrics(document, "relay")
     assert exported_metrics(httpx.get(f"{api.url}/metrics").text) == documented_metrics(document, "api")

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-import aiohttp
 import pytest
 from aiohttp import web
 from botocore.exceptions import ClientError
@@ -39,7 +38,7 @@ def answering(monkeypatch: pytest.MonkeyPatch) -> Any:
         left, asked = list(answers), []
 
         async def handle(request: web.Request) -> web.StreamResponse:
-            asked.append((dict(request.headers), await request.json()))
+            asked.append((request.headers.copy(), await request.json()))
             return left.pop(0)(request)
 
         app = web.Application()
@@ -117,6 +116,11 @@ async def test_nobody_listening_is_worth_another_try(monkeypatch: pytest.MonkeyP
     await client.close()
 
 
-def test_waiting_has_an_end() -> None:
-    assert isinstance(dynamodb.TIMEOUT, aiohttp.ClientTimeout)
-    assert None not in {dynamodb.TIMEOUT.connect, dynamodb.TIMEOUT.sock_connect, dynamodb.TIMEOUT.sock_read}
+async def test_credentials_that_would_end_a_line_of_headers_are_told(
+    answering: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "token\r\nX-Amz-Target: another")
+    async with answering() as (client, asked):
+        with pytest.raises(TableUnavailable, match="no line of text"):
+            await client.call("list_tables", dict[str, Any])
+    assert asked == []
