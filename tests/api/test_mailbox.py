@@ -30,6 +30,14 @@ def slots(*statuses: str) -> Slots:
     return Slots(AUDIENCE, Clock(), 600, statuses)
 
 
+def told(clock: Clock, lifetime: int, *, is_token: bool = False) -> Slot:
+    """Return the mailbox of a reader who was told something just now, and so will not be pinged for a while."""
+    box = Slot(WATCH, clock, lifetime, "", is_token=is_token)
+    box.put(event(1))
+    box.take()
+    return box
+
+
 def state(status: str) -> State:
     return event(1, status).state
 
@@ -173,10 +181,7 @@ def test_a_stream_can_end_without_a_word() -> None:
 
 def test_who_hears_nothing_else_for_fifteen_seconds_is_pinged() -> None:
     clock = Clock()
-    box = Slot(WATCH, clock, 600, "")
-    box.put(event(1))
-    box.take()
-    taken = heard(box)
+    taken = heard(told(clock, 600))
     for _ in range(45):
         clock.tick()
     assert taken == [frames.PING] * 3
@@ -184,10 +189,7 @@ def test_who_hears_nothing_else_for_fifteen_seconds_is_pinged() -> None:
 
 def test_what_is_told_puts_off_the_ping() -> None:
     clock = Clock()
-    box = Slot(WATCH, clock, 600, "")
-    box.put(event(1))
-    box.take()
-    taken = heard(box)
+    taken = heard(box := told(clock, 600))
     for _ in range(10):
         clock.tick()
     box.put(event(2))
@@ -200,8 +202,7 @@ def test_what_is_told_puts_off_the_ping() -> None:
 
 def test_a_stream_ends_with_its_time_and_without_a_word() -> None:
     clock = Clock()
-    box = Slot(WATCH, clock, 10, "")
-    box.take()
+    box = told(clock, 10)
     for _ in range(9):
         clock.tick()
     assert not box.ending
@@ -211,8 +212,7 @@ def test_a_stream_ends_with_its_time_and_without_a_word() -> None:
 
 def test_a_token_that_ends_is_told_half_a_minute_before() -> None:
     clock = Clock()
-    box = Slot(WATCH, clock, 40, "", is_token=True)
-    box.take()
+    box = told(clock, 40, is_token=True)
     for _ in range(10):
         clock.tick()
     assert box.take() == frames.EXPIRING
