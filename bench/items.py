@@ -16,7 +16,7 @@ from workers.engines import Process
 
 T = TypeVar("T")
 
-TARGET = b"x-amz-target: dynamodb_20120810."
+TARGET = b"x-amz-target:"
 LENGTH = b"content-length:"
 HEAD = "HTTP/1.1 {status}\r\nContent-Type: application/x-amz-json-1.0\r\nContent-Length: {length}\r\n\r\n"
 
@@ -114,7 +114,7 @@ class Connection(asyncio.Protocol):
             if len(self._unread) < whole:
                 return
             body, self._unread = self._unread[end + 4 : whole], self._unread[whole:]
-            self._answer(_value(head, TARGET).decode(), body)
+            self._answer(_value(head, TARGET).decode().rpartition(".")[2], body)
 
     def _answer(self, operation: str, body: bytes) -> None:
         status, content = self._items.answer(operation, body)
