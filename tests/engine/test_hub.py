@@ -145,6 +145,20 @@ async def test_a_frozen_redis_is_noticed_told_and_mended(stack: Stack, user: str
     assert shown == sorted(shown)
 
 
+@pytest.mark.parametrize("path", ["/jobs/job/events", "/jobs/events"])
+async def test_bars_move_by_the_table_on_a_process_that_started_without_redis(
+    stack: Stack, user: str, path: str
+) -> None:
+    stack.redis.stop()
+    api = stack.start_api()
+    await put(stack, "job", user, 1)
+    async with watching(api, path, user) as watcher:
+        await watcher.until(lambda told: 5 in percents(told))
+        assert "stale" in [event.event for event in watcher.events]
+        await put(stack, "job", user, 10)
+        await watcher.until(lambda told: 50 in percents(told))
+
+
 @pytest.mark.parametrize("open_streams", [0, 3])
 async def test_sigterm_ends_the_process_while_redis_is_away(stack: Stack, user: str, open_streams: int) -> None:
     api = stack.start_api()

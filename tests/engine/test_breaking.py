@@ -1,0 +1,65 @@
+"""A feed that breaks at a moment that no process can be brought to from outside: while a stream is read for."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from api.callers import Caller
+from api.hub import Hub, Limits
+from api.truth import Snapshot, Truth
+from streams.channel import Channel, connect_redis
+from streams.state import State, Version
+from tests.stack import Stack
+
+CALLER = Caller("ann")
+STATE = State("job", "update", "processing", 1, b"{}", Version(1, 1), 5)
+
+
+class Held(Truth):
+    """Says what was true before the break, when it is let."""
+
+    def __init__(self, table: Any, channel: Channel) -> None:
+        super().__init__(table, channel)
+        self.asked = asyncio.Event()
+        self.let = asyncio.Event()
+
+    async def of_user(self, user_id: str, since: int | None, *, surely: bool = True) -> Snapshot:  # noqa: ARG002
+        self.asked.set()
+        await self.let.wait()
+        return Snapshot([STATE], set(), 5)
+
+    async def of_one(self, user_id: str, job_id: str) -> State:  # noqa: ARG002
+        return STATE
+
+
+@asynccontextmanager
+async def hub_of(stack: Stack) -> AsyncIterator[tuple[Hub, Held]]:
+    redis = connect_redis(stack.environment["HEADWAY_REDIS_URL"])
+    channel = Channel(redis)
+    truth = Held(None, channel)
+    async with Hub(redis, truth, Limits(9, 9)).running() as hub:
+        await hub.until_whole(10)
+        yield hub, truth
+    await channel.close()
+
+
+async def until_broken(hub: Hub) -> None:
+    async with asyncio.timeout(20):
+        while hub.is_whole:  # noqa: ASYNC110 - nobody is told but the streams
+            await asyncio.sleep(0.01)
+
+
+async def test_a_stream_that_opens_while_the_feed_breaks_says_so_after_it_was_live(stack: Stack) -> None:
+    async with hub_of(stack) as (hub, truth):
+        slots = hub.join_all(CALLER, ())
+        opening = asyncio.ensure_future(hub.open_all(slots, ""))
+        await truth.asked.wait()
+        stack.redis.stop()
+        await until_broken(hub)
+        truth.let.set()
+        await opening
+        told = slots.take()
+        hub.leave_all(slots)
+    assert b"event: update" in told
+    assert told.rindex(b"event: stale") > told.rindex(b"event: live")
