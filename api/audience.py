@@ -128,6 +128,8 @@ class Watch:
 
     def _doubt(self, state: State) -> None:
         held = self.doubtful
+        if held and held.data == state.data and (not state.version or state.version == held.version):
+            return  # It is in doubt already, and perhaps being asked about.
         if held is None or not (held.version and state.version) or state.version > held.version:
             self.doubtful = state
             self.audience.doubt(self)

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 from botocore.exceptions import ClientError
-from msgspec import structs
+from msgspec import Struct, field, structs
 
 from api.audience import Audience, Watch
 from api.errors import JobNotFound
@@ -29,12 +29,21 @@ PAUSE = 0.1  # seconds between two batches: at most 1,000 jobs a second
 PAUSE_PER_USER = 0.02  # seconds between two users' lists: at most 50 a second
 
 
+class _Asking(Struct, eq=False):
+    """A doubt that is being read about, and what is shown meanwhile."""
+
+    asked: State
+    shown: Event | None
+    is_over: asyncio.Event = field(default_factory=asyncio.Event)
+
+
 class Reconciler:
     """Reads again for the watches of one process; `spawn` starts tasks and owns them."""
 
     def __init__(self, truth: Truth, spawn: Callable[[Coroutine[Any, Any, None]], object]) -> None:
         self._truth = truth
         self._spawn = spawn
+        self._asking: dict[Watch, _Asking] = {}
 
     def settle_soon(self, watch: Watch) -> None:
         """Have a doubt decided by a consistent read, if there is one."""
@@ -146,9 +155,19 @@ class Reconciler:
         watch.settling = False
 
     async def _ask(self, watch: Watch, asked: State) -> None:
-        shown = watch.event
-        truth = await self._truth.of_one(watch.audience.user_id, watch.job_id)
-        watch.settle(truth or deletion_of(watch.job_id, asked.updated_at), shown, asked)
+        """Have a doubt decided by one read for all who wait for it; it stays where that was too early, or failed for another."""
+        shown, under_way = watch.event, self._asking.get(watch)
+        if under_way and under_way.asked is asked and under_way.shown is shown:
+            await under_way.is_over.wait()
+            return
+        mine = self._asking[watch] = _Asking(asked, shown)
+        try:
+            truth = await self._truth.of_one(watch.audience.user_id, watch.job_id)
+            watch.settle(truth or deletion_of(watch.job_id, asked.updated_at), shown, asked)
+        finally:
+            mine.is_over.set()
+            if self._asking.get(watch) is mine:
+                del self._asking[watch]
 
     async def _reread_unnamed(self, audience: Audience, named: Container[str]) -> None:
         """Read the unfinished jobs that a snapshot did not name: they were deleted, or ended long ago by their clock."""
