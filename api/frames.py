@@ -45,10 +45,10 @@ def position_of(last_event_id: str) -> int | None:
 
 
 class Event(Struct, eq=False, gc=False):
-    """A state and its frames, each rendered once for all who are told.
+    """A state and its frames.
 
-    `position` is how far a reader of all jobs has been told with this. `is_shared` says that several are told: only
-    then are the frames kept. What is kept is cold by the time that it is let go, and costs more than rendering it.
+    `position` is how far a reader of all jobs has been told with this. `is_shared` says that several are told when it comes:
+    then each frame is rendered once for all, and kept. What is kept is cold by the time that it is let go, and costs more than rendering it.
     """
 
     state: State

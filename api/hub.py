@@ -235,7 +235,8 @@ class Hub:
         if watch := audience.hear(state):
             self._reconciler.settle_soon(watch)
         if not self._published:
-            asyncio.get_running_loop().call_soon(self._note)  # behind the outbox, which was asked before
+            loop = asyncio.get_running_loop()
+            loop.call_soon(loop.call_soon, self._note)  # behind the outbox, which may be asked after this
         self._published.append(state.position)
 
     def _note(self) -> None:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-TARGET = b"X-Amz-Target: Dynamo"
+TARGET = b"x-amz-target:"
 LONGEST = 100  # bytes of that header
 
 
@@ -22,7 +22,8 @@ class Counting:
     def saw(self, tail: bytes, data: bytes) -> bytes:
         """Count the names that are whole; return what the next bytes may still make one of."""
         seen, done = tail + data, 0
-        while (at := seen.find(TARGET, done)) >= 0 and (end := seen.find(b"\r\n", at)) >= 0:
+        lower = seen.lower()  # names of headers come in any case
+        while (at := lower.find(TARGET, done)) >= 0 and (end := seen.find(b"\r\n", at)) >= 0:
             self.counts[seen[at:end].rpartition(b".")[2].decode()] += 1
             done = end
         return seen[done:][-LONGEST:]

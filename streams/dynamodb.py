@@ -2,7 +2,8 @@
 
 boto3 knows the credentials, the endpoint and the API's names. The request itself is one signed POST
 (streams/posting.py), and its answer is decoded once, by msgspec, to the wanted type: boto3's own handling of requests and
-answers costs ten times as much, in threads that hold up the event loop (docs/benchmarks.md). In return timeouts, retries and errors are told here.
+answers costs ten times as much, in threads that hold up the event loop (docs/benchmarks.md). In return retries and errors are told here,
+and how long is waited in streams/posting.py.
 """
 
 import asyncio
@@ -23,7 +24,7 @@ from botocore.utils import get_environ_proxies
 from msgspec import DecodeError, Struct, field, json
 
 from streams.errors import SettingsRefused, TableUnavailable, Throttled
-from streams.posting import Posting
+from streams.posting import Posting, proxy_from
 from streams.signature import Credentials, Signer
 
 T = TypeVar("T")
@@ -62,7 +63,8 @@ class DynamoDB:
     def __init__(self, service: Service, session: Session, connections: int) -> None:
         self._service = service
         self._connections = connections
-        self._proxy = get_environ_proxies(service.url).get(urlsplit(service.url).scheme)
+        proxy = get_environ_proxies(service.url).get(urlsplit(service.url).scheme)
+        self._proxy = proxy_from(proxy) if proxy else None
         self._signing = _Signing(session, service)
         self._authorities = session.get_config_variable("ca_bundle") or True
         self._posting: Posting | None = None
@@ -130,7 +132,8 @@ class _Signing:
         except BotoCoreError as error:
             raise TableUnavailable(f"AWS credentials: {error}") from error
         # They become lines of headers: a line break, as files end with one, would end the request's head.
-        if not f"{fresh.access_key}{fresh.token or ''}".isprintable():
+        words = f"{fresh.access_key}{fresh.token or ''}"
+        if not (words.isprintable() and words.isascii()):
             raise TableUnavailable("AWS credentials: the access key or the session token is no line of text")
         return fresh
 
@@ -138,7 +141,7 @@ class _Signing:
 def connect(service: str, environment: Mapping[str, str], connections: int) -> DynamoDB:
     """Make the one way of a process to a service; `connections` bounds the calls under way at once.
 
-    Raises SettingsRefused where AWS' own variables do not name a region.
+    Raises SettingsRefused where AWS' own variables do not name a region, or name a proxy that is none.
     """
     session = get_session()
     client = _client(service, environment, 1, boto3.Session(botocore_session=session))
@@ -152,7 +155,10 @@ def connect(service: str, environment: Mapping[str, str], connections: int) -> D
         operations=client.meta.method_to_api_mapping,
     )
     client.close()
-    return DynamoDB(described, session, connections)
+    try:
+        return DynamoDB(described, session, connections)
+    except ValueError as error:
+        raise SettingsRefused(f"HTTP_PROXY or HTTPS_PROXY: {error}") from error
 
 
 def plain_client(service: str, environment: Mapping[str, str], connections: int = 4) -> Any:

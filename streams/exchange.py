@@ -16,16 +16,16 @@ class Unanswered(ConnectionError):
     """The connection ended before anything of an answer came."""
 
 
-Told = Callable[["Connection"], object]
-
-
 class Connection(asyncio.Protocol):
     """Asks one thing after the other; whoever stops waiting closes it. All errors are OSErrors.
 
-    Nothing may come for `patience` seconds while an answer is waited for.
+    Nothing may come for `patience` seconds while an answer is waited for; `made` and `lost` are called when the connection
+    is there, and when it is not any more.
     """
 
-    def __init__(self, patience: float, made: "Told", lost: "Told") -> None:
+    def __init__(
+        self, patience: float, made: Callable[["Connection"], object], lost: Callable[["Connection"], object]
+    ) -> None:
         self.is_reusable = False
         self._made = made
         self._patience = patience
@@ -49,6 +49,9 @@ class Connection(asyncio.Protocol):
         self._transport.write(request)
         try:
             return await answer
+        except asyncio.CancelledError:
+            self.is_reusable = False  # though the answer may be here: nobody takes the connection back
+            raise
         finally:
             self._timer.cancel()
             self._answer = None
@@ -63,7 +66,8 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Wait to be asked."""
         self._transport = cast("asyncio.Transport", transport)
-        self._made(self)
+        if not self._is_lost:  # as it may be behind a proxy, where TLS is begun by hand
+            self._made(self)
 
     def data_received(self, data: bytes) -> None:
         """Take a piece of an answer."""
@@ -121,8 +125,9 @@ class Connection(asyncio.Protocol):
         return self._answer is not None and not self._answer.done()
 
     def _finish(self) -> None:
+        pieces, self._pieces = self._pieces, []  # a megabyte, perhaps, which nobody needs any more
         if self._answer and not self._answer.done():
-            self._answer.set_result((self._parser.get_status_code(), b"".join(self._pieces)))
+            self._answer.set_result((self._parser.get_status_code(), b"".join(pieces)))
         self._is_begun = False
 
     def _fail(self, error: Exception) -> None:

@@ -7,6 +7,7 @@ to hiredis, and all messages of a chunk are handed over before anything else run
 
 import asyncio
 from collections.abc import Callable
+from socket import SO_RCVBUF, SOL_SOCKET
 from typing import Any
 
 import hiredis
@@ -18,7 +19,8 @@ from redis.exceptions import InvalidResponse
 from streams.errors import ChannelUnavailable
 
 CONNECT_WITHIN = 5.0  # seconds, the handshake included
-BUSY, BACKLOG = 4096, 65_536  # bytes that are read in one piece: several messages; more than were waited for
+SEVERAL = 8  # messages in one piece: more are coming
+BACKLOG = 65_536  # bytes in one piece: more are waiting already
 TOGETHER = 0.05  # seconds for which a busy connection is left alone, so that what comes meanwhile is read in one piece
 BITE = 16_384  # bytes fed at once: hiredis moves up all that it holds after each kilobyte that was taken
 
@@ -36,6 +38,9 @@ class Line(asyncio.Protocol):
         self._take = take
         self._reader = hiredis.Reader(protocolError=InvalidResponse, replyError=BaseParser.parse_error)
         self._transport.set_protocol(self)
+        # Half of the buffer is the kernel's own, and a full one is a backlog, however small it is.
+        buffer = self._transport.get_extra_info("socket").getsockopt(SOL_SOCKET, SO_RCVBUF)
+        self._backlog = min(BACKLOG, buffer // 4)
 
     def send(self, *words: bytes) -> None:
         """Send a command; its replies come like everything else."""
@@ -49,12 +54,15 @@ class Line(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Hand over all that is complete."""
-        if BUSY <= len(data) < BACKLOG:
-            self._rest()
+        taken = 0
         try:
             for start in range(0, len(data), BITE):
                 self._reader.feed(data, start, min(BITE, len(data) - start))
-                self._take(self._replies())
+                replies = self._replies()
+                taken += len(replies)
+                self._take(replies)
+            if taken >= SEVERAL and len(data) < self._backlog:
+                self._rest()
         except Exception as error:  # noqa: BLE001 - whoever waits for the end gets it
             self._end(error)
 
@@ -68,7 +76,7 @@ class Line(asyncio.Protocol):
         """Read no more for a moment.
 
         A process that wakes finds the processor's caches full of others' work. So a hundred messages in one piece cost a third
-        less than in five pieces. A backlog is read on, and a quiet connection never waits.
+        less than in five pieces. A backlog is read on.
         """
         self._transport.pause_reading()
         asyncio.get_running_loop().call_later(TOGETHER, self._read_on)

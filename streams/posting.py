@@ -36,15 +36,16 @@ class Posting:
         url: str,
         connections: int,
         trusted: ssl.SSLContext,
-        proxy: str | None = None,
+        proxy: SplitResult | None = None,
         patience: Patience = Patience(),  # noqa: B008 - it is frozen
     ) -> None:
         self._url = urlsplit(url)
         self._patience = patience
         self._trusted = trusted
-        self._proxy = urlsplit(proxy if "://" in proxy else f"http://{proxy}") if proxy else None
+        self._proxy = proxy
         self._start = self._first_lines()
-        self._line = asyncio.Semaphore(connections)
+        self._places = asyncio.Semaphore(connections)
+        self._is_closed = False
         self._open: set[Connection] = set()
         self._idle: dict[Connection, float] = {}  # since when; the newest last
         self._sweeping: asyncio.TimerHandle | None = None
@@ -61,10 +62,11 @@ class Posting:
                     pass  # The server closed it just then, as it may close what is idle.
             return await self._ask(await self._connect(), request)
         finally:
-            self._line.release()
+            self._places.release()
 
     async def close(self) -> None:
-        """Close all connections."""
+        """Close all connections, and make no more."""
+        self._is_closed = True
         if self._sweeping:
             self._sweeping.cancel()
         for connection in list(self._open):
@@ -72,11 +74,11 @@ class Posting:
         await asyncio.sleep(0)  # Transports let go of their sockets in the next round.
 
     async def _stand_in_line(self) -> None:
-        if not self._line.locked():
-            await self._line.acquire()
+        if not self._places.locked():
+            await self._places.acquire()
             return
         async with asyncio.timeout(self._patience.begin):
-            await self._line.acquire()
+            await self._places.acquire()
 
     def _kept(self) -> Connection | None:
         """Take the connection that was used last; those that are not needed grow old."""
@@ -109,6 +111,8 @@ class Posting:
 
     async def _connect(self) -> Connection:
         """Connect to the first of the name's addresses that lets us."""
+        if self._is_closed:
+            raise OSError("closed meanwhile")
         host, port = _place(self._proxy or self._url)
         async with asyncio.timeout(self._patience.begin):
             found = await asyncio.get_running_loop().getaddrinfo(host, port, type=SOCK_STREAM)
@@ -153,6 +157,14 @@ class Posting:
         if self._proxy and self._url.scheme == "http":
             return f"POST http://{_shown(self._url)}{path} HTTP/1.1\r\n{_credentials(self._proxy)}"
         return f"POST {path} HTTP/1.1\r\n"
+
+
+def proxy_from(text: str) -> SplitResult:
+    """Read a proxy's address; raises ValueError for a scheme that is not known."""
+    proxy = urlsplit(text if "://" in text else f"http://{text}")
+    if proxy.scheme not in PORTS:
+        raise ValueError(f"a proxy speaks http or https, not {proxy.scheme}")
+    return proxy
 
 
 def _place(url: SplitResult) -> tuple[str, int]:

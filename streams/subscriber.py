@@ -68,7 +68,7 @@ class Subscriber:
         self._flush_soon()
 
     def leave(self, channel: bytes) -> None:
-        """Want a channel no more; it lingers, unheard."""
+        """Want a channel no more; it lingers."""
         self.channels.leave(channel, asyncio.get_running_loop().time())
         self._flush_soon()
 

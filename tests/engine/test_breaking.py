@@ -1,4 +1,4 @@
-"""A feed that breaks at a moment that no process can be brought to from outside: while a stream is read for."""
+"""A hub at moments that no process can be brought to from outside: its feed breaks while a stream is read for."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,9 +7,11 @@ from typing import Any
 
 from api.callers import Caller
 from api.hub import Hub, Limits
+from api.stream import Stream
 from api.truth import Snapshot, Truth
 from streams.channel import Channel, connect_redis
 from streams.state import State, Version
+from tests.listening import change
 from tests.stack import Stack
 
 CALLER = Caller("ann")
@@ -21,6 +23,7 @@ class Held(Truth):
 
     def __init__(self, table: Any, channel: Channel) -> None:
         super().__init__(table, channel)
+        self.channel = channel
         self.asked = asyncio.Event()
         self.let = asyncio.Event()
 
@@ -63,3 +66,32 @@ async def test_a_stream_that_opens_while_the_feed_breaks_says_so_after_it_was_li
         hub.leave_all(slots)
     assert b"event: update" in told
     assert told.rindex(b"event: stale") > told.rindex(b"event: live")
+
+
+class Recorder(asyncio.Transport):
+    """A connection that keeps what had been noted of the feed when it was written to."""
+
+    def __init__(self, hub: Hub) -> None:
+        super().__init__()
+        self.noted: list[int] = []
+        self.written = asyncio.Event()
+        self._hub = hub
+
+    def write(self, data: Any) -> None:
+        if b'"n":2' in data:
+            self.noted.append(self._hub.counts.events)
+            self.written.set()
+
+
+async def test_how_long_it_took_is_noted_when_it_was_written(stack: Stack) -> None:
+    async with hub_of(stack) as (hub, truth):
+        slot = hub.join(CALLER, "job", "")
+        await hub.open(slot)
+        recorder = Recorder(hub)
+        Stream(slot, hub.outbox, hub.counts, "a request", lambda: hub.leave(slot)).connection_made(recorder)
+        unwatched, watched = (change("ann", 2, job_id) for job_id in ("another job", "job"))
+        await truth.channel.publish([unwatched, watched])  # in one piece
+        async with asyncio.timeout(10):
+            await recorder.written.wait()
+        assert recorder.noted == [0]
+        hub.leave(slot)

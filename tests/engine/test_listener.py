@@ -108,6 +108,18 @@ async def test_what_follows_several_messages_is_read_a_moment_later_in_one_piece
         assert time.monotonic() - heard >= TOGETHER * 0.9  # the loop's clock may be a little behind
 
 
+async def test_one_long_message_makes_no_busy_connection(redis: Server) -> None:
+    async with listening(redis.url) as ear:
+        await ear.join("ann")
+        pieces = []
+        for number in range(1, 21):
+            await ear.publish("ann", number, "j" * 5000)
+            published = time.monotonic()
+            await ear.until(lambda wanted=number: len(ear.numbers("ann")) == wanted)  # type: ignore[misc]
+            pieces.append(time.monotonic() - published)
+        assert min(pieces[1:]) < TOGETHER / 2
+
+
 async def test_a_channel_that_lingered_long_enough_is_left(redis: Server) -> None:
     async with listening(redis.url, linger=0.5) as ear:
         await ear.join("ann", "bob")

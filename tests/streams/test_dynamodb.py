@@ -10,7 +10,7 @@ from aiohttp import web
 from botocore.exceptions import ClientError
 
 from streams import dynamodb
-from streams.errors import TableUnavailable
+from streams.errors import SettingsRefused, TableUnavailable
 
 Answer = Callable[[web.Request], web.StreamResponse]
 
@@ -116,11 +116,21 @@ async def test_nobody_listening_is_worth_another_try(monkeypatch: pytest.MonkeyP
     await client.close()
 
 
-async def test_credentials_that_would_end_a_line_of_headers_are_told(
-    answering: Any, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("token", ["token\r\nX-Amz-Target: another", "t€ken"])
+async def test_credentials_that_are_no_line_of_headers_are_told(
+    answering: Any, monkeypatch: pytest.MonkeyPatch, token: str
 ) -> None:
-    monkeypatch.setenv("AWS_SESSION_TOKEN", "token\r\nX-Amz-Target: another")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", token)
     async with answering() as (client, asked):
         with pytest.raises(TableUnavailable, match="no line of text"):
             await client.call("list_tables", dict[str, Any])
     assert asked == []
+
+
+def test_a_proxy_that_is_none_stops_the_start_with_the_name_of_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "socks5h://proxy.example")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://dynamodb.example:8000")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    with pytest.raises(SettingsRefused, match="HTTP_PROXY"):
+        dynamodb.connect("dynamodb", {"AWS_REGION": "eu-central-1"}, 1)

@@ -1,6 +1,7 @@
 """Requests over real sockets, to servers and proxies that misbehave."""
 
 import asyncio
+import gc
 import ssl
 from asyncio import StreamReader as Reader
 from asyncio import StreamWriter as Writer
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from streams.exchange import Connection, Unanswered
-from streams.posting import Patience, Posting
+from streams.posting import Patience, Posting, proxy_from
 from tests.tls import tls_in_front_of
 
 FINE = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
@@ -77,7 +78,8 @@ async def client_of(
     proxy: str | None = None,
     patience: Patience = PATIENCE,
 ) -> AsyncIterator[Posting]:
-    client = Posting(url, connections, ssl.create_default_context(cafile=trusted), proxy, patience)
+    through = proxy_from(proxy) if proxy else None
+    client = Posting(url, connections, ssl.create_default_context(cafile=trusted), through, patience)
     try:
         yield client
     finally:
@@ -277,6 +279,55 @@ async def test_a_call_that_is_cancelled_closes_its_connection_and_leaves_its_pla
         async with asyncio.timeout(5):
             await server.ends.acquire()
         assert await client.post("", b"") == (200, b"{}")
+
+
+async def test_a_call_that_is_cancelled_as_its_answer_comes_closes_its_connection_too() -> None:
+    async with playing(silent) as server:
+        loop = asyncio.get_running_loop()
+        _, connection = await loop.create_connection(
+            lambda: Connection(PATIENCE.read, id, id), "127.0.0.1", server.port
+        )
+        call = asyncio.ensure_future(connection.ask(b"POST / HTTP/1.1\r\n\r\n"))
+        await server.heard.acquire()
+        connection.data_received(FINE)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        async with asyncio.timeout(5):
+            await server.ends.acquire()
+
+
+async def test_a_client_that_is_closed_makes_no_connection_for_a_call_under_way() -> None:
+
+    async def then_silent(server: Server, reader: Reader, writer: Writer) -> None:
+        await server.request(reader)
+        writer.write(FINE)
+        await silent(server, reader, writer)
+
+    async with asking(then_silent) as (client, server):
+        await client.post("", b"")
+        call = asyncio.ensure_future(client.post("", b""))
+        for _ in range(2):
+            await server.heard.acquire()
+        await client.close()
+        with pytest.raises(OSError, match="closed meanwhile"):
+            await call
+        assert server.connections == 1
+
+
+async def test_an_idle_connection_keeps_nothing_of_its_last_answer() -> None:
+    size = 5_000_000
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + bytes(size)
+    async with asking(answering(answer)) as (client, _):
+        await client.post("", b"")
+        gc.collect()
+        kept = [thing for thing in gc.get_objects() if isinstance(thing, Connection)]
+        assert [len(b"".join(connection._pieces)) for connection in kept] == [0]  # noqa: SLF001 - nothing else shows it
+
+
+def test_a_proxy_that_speaks_something_else_is_refused() -> None:
+    with pytest.raises(ValueError, match="not socks5h"):
+        proxy_from("socks5h://proxy.example")
 
 
 async def test_a_server_that_says_nothing_more_is_given_up() -> None:
