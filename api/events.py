@@ -23,7 +23,7 @@ from api.hub import Hub
 from api.mailbox import Mailbox
 from api.parameters import job_id_from, statuses_from
 from api.paths import segment_of
-from api.requests import REQUEST_ID
+from api.requests import REQUEST_ID, respond
 from api.stream import Stream
 
 log = structlog.get_logger()
@@ -95,7 +95,7 @@ class JobStream(EventStream):
                 await self.begin(slot, partial(self.hub.leave, slot), scope, send)
                 leaving.pop_all()
             else:
-                await _no_content(send)
+                await respond(send, 204, [])
 
 
 class JobsStream(EventStream):
@@ -113,11 +113,6 @@ class JobsStream(EventStream):
             await self.hub.open_all(slots, self.last_event_id)
             await self.begin(slots, partial(self.hub.leave_all, slots), scope, send)
             leaving.pop_all()
-
-
-async def _no_content(send: Send) -> None:
-    await send({"type": "http.response.start", "status": 204, "headers": []})
-    await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 def _last_event_id(request: Request[Any, Any, Any]) -> str:

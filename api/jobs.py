@@ -18,14 +18,13 @@ from api.errors import JobNotFound, ParameterRefused
 from api.job_page import JobPage
 from api.parameters import Asked, asked_from, job_id_from
 from api.paths import segment_of
+from api.requests import Header, respond
 from streams.errors import ListTooLong
 from streams.job import public, public_json
 from streams.listing import Listing, Page
 from streams.table import Table
 
 READING = (HttpMethod.GET, HttpMethod.HEAD)  # the server leaves the body out where HEAD asks
-
-Header = tuple[bytes, bytes]
 
 NOSNIFF: Header = (b"x-content-type-options", b"nosniff")
 UNSHARED: Header = (b"cache-control", b"private, no-cache")
@@ -105,14 +104,9 @@ async def _answer(scope: Scope, send: Send, body: bytes, links: Sequence[Header]
     etag = f'"{blake2b(body, digest_size=12).hexdigest()}"'
     headers = [NOSNIFF, *links, (b"etag", etag.encode()), UNSHARED]
     if _names(_known(scope), etag):
-        await _send(send, 304, headers, b"")
+        await respond(send, 304, headers)
     else:
-        await _send(send, 200, [*headers, JSON, (b"content-length", b"%d" % len(body))], body)
-
-
-async def _send(send: Send, status: int, headers: list[Header], body: bytes) -> None:
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body, "more_body": False})
+        await respond(send, 200, [*headers, JSON, (b"content-length", b"%d" % len(body))], body)
 
 
 def _known(scope: Scope) -> str:

@@ -3,8 +3,10 @@
 import asyncio
 import re
 import time
+from collections.abc import Awaitable, Callable
 from functools import cache
 from random import getrandbits
+from typing import Any
 
 import structlog
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
@@ -13,6 +15,8 @@ from prometheus_client import Histogram
 from api.metrics import requests
 
 log = structlog.get_logger()
+
+Header = tuple[bytes, bytes]
 
 REQUEST_ID = "headway.request_id"  # where the scope's state holds it
 SANE = re.compile(rb"[A-Za-z0-9_.:=+/-]{1,64}")  # what a proxy may have given it; anything else is replaced
@@ -44,13 +48,19 @@ def observed(app: ASGIApp) -> ASGIApp:
         except asyncio.CancelledError:
             if status:
                 raise
-            headers = [(b"retry-after", b"1"), (b"content-length", b"0")]
-            await answer({"type": "http.response.start", "status": 503, "headers": headers})
-            await answer({"type": "http.response.body", "body": b"", "more_body": False})
+            await respond(answer, 503, [(b"retry-after", b"1"), (b"content-length", b"0")])
         finally:
             _note(scope.get("path_template", "none"), status, time.perf_counter() - begun)
 
     return run
+
+
+async def respond(
+    send: Callable[[Any], Awaitable[None]], status: int, headers: list[Header], body: bytes = b""
+) -> None:
+    """Send a whole response; Litestar's type of `send` and Starlette's differ, and mean the same."""
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
 def _id_of(scope: Scope) -> str:

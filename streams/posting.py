@@ -14,8 +14,8 @@ from urllib.parse import SplitResult, quote, unquote, urlsplit
 from msgspec import Struct
 
 from streams.exchange import Answer, Connection, Tunnel, Unanswered
+from streams.signature import PORTS
 
-PORTS = {"http": 80, "https": 443}
 AS_IT_IS = "/%:=&~+!$,;'@()*[]"  # characters of a path
 
 
