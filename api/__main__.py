@@ -10,20 +10,20 @@ import uvloop
 from botocore.exceptions import BotoCoreError
 
 from api.app import create_app
-from api.auth import Authenticate, authenticator
-from api.hub import Hub, Limits
-from api.metrics import HubCollector, show
-from api.processes import listening, run_several
-from api.server import server_for
-from api.truth import Truth
-from streams import dynamodb
-from streams.channel import Channel, connect_redis
+from api.auth.auth import Authenticate, authenticator
+from api.http.processes import listening, run_several
+from api.http.server import server_for
+from api.push.hub import Hub, Limits
+from api.push.metrics import HubCollector, show
+from api.push.reader import Truth
+from streams.channel.channel import Channel, connect_redis
 from streams.errors import HeadwayError
-from streams.listing import Listing
-from streams.log import configure_logging
 from streams.settings import Settings, settings_from
-from streams.table import Table
-from streams.tracing import traces_from
+from streams.table import client as dynamodb
+from streams.table.listing import Listing
+from streams.table.table import Table
+from streams.telemetry.logs import configure_logging
+from streams.telemetry.tracing import traces_from
 
 CONNECTIONS = 32  # calls of DynamoDB under way at once
 FEED_WITHIN = 2.0  # seconds that the start waits for Redis; without it the streams begin stale

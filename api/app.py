@@ -7,19 +7,19 @@ from litestar.config.cors import CORSConfig
 from litestar.datastructures import ResponseHeader
 from litestar.di import Provide
 
-from api.auth import Authenticate
-from api.callers import Caller
-from api.cursor import cursors_for
-from api.docs import docs_handlers
-from api.events import all_events, job_events
+from api.auth.auth import Authenticate
+from api.auth.callers import Caller
 from api.health import live, metrics, ready
-from api.hub import Hub
-from api.jobs import job_handlers
-from api.pages import page_handlers
-from api.problems import HANDLERS
-from streams.listing import Listing
+from api.http.problems import HANDLERS
+from api.page.pages import page_handlers
+from api.push.events import all_events, job_events
+from api.push.hub import Hub
+from api.rest.cursor import cursors_for
+from api.rest.docs import docs_handlers
+from api.rest.jobs import job_handlers
 from streams.settings import Settings
-from streams.table import Table
+from streams.table.listing import Listing
+from streams.table.table import Table
 
 
 def create_app(settings: Settings, authenticate: Authenticate, table: Table, listing: Listing, hub: Hub) -> Litestar:

@@ -5,9 +5,9 @@ from botocore.exceptions import ClientError
 from litestar import Response, get
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from api.hub import Hub
+from api.push.hub import Hub
 from streams.errors import TableUnavailable
-from streams.table import Table
+from streams.table.table import Table
 
 
 @get("/health/live", include_in_schema=False)

@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 
 from bench.report import Figure, Report, at_most, p50_p99
 from tests.chaos import end_holder, loaded, own_stack
-from tests.stack import Stack
+from tests.support.stack import Stack
 
 FLEETS = 4
 KILLS = 5  # of each

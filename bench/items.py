@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 import uvloop
 from msgspec import Raw, Struct, json
 
-from workers.engines import Process
+from workers.demo.engines import Process
 
 T = TypeVar("T")
 

@@ -11,8 +11,8 @@ from httpx_sse import aconnect_sse
 from msgspec import json
 
 from bench.report import Figure, Report, at_most, milliseconds, p50_p99
-from tests.stack import Api, Stack, bearer
-from workers.engines import free_port, local_aws, start_ministack
+from tests.support.stack import Api, Stack, bearer
+from workers.demo.engines import free_port, local_aws, start_ministack
 
 RATE = 5.0  # updates per second and job
 SECONDS = 12

@@ -13,13 +13,13 @@ import aiohttp
 
 from bench import cost
 from bench.report import Bars, Figure, Report, at_most, p50_p99
-from streams.channel import Channel, connect_redis
-from streams.job import Job
-from streams.record import Change
-from streams.state import Version, state_of
-from tests import dynamodb_local
-from tests.stack import Api, Stack, bearer
-from workers.engines import free_port, local_aws, start_ministack
+from streams.channel.channel import Channel, connect_redis
+from streams.feed.record import Change
+from streams.jobs.job import Job
+from streams.jobs.state import Version, state_of
+from tests.support import dynamodb_local
+from tests.support.stack import Api, Stack, bearer
+from workers.demo.engines import free_port, local_aws, start_ministack
 
 USER = "bench"
 JOBS = 1_000

@@ -18,8 +18,8 @@ from bench.counting import Counting, counting
 from bench.hub.load import Load, allow_many_files
 from bench.report import Bars, Figure, Report
 from bench.watching import Seen, Side, watched
-from tests.stack import Api, Stack
-from workers.engines import Process, free_port, local_aws, start_ministack
+from tests.support.stack import Api, Stack
+from workers.demo.engines import Process, free_port, local_aws, start_ministack
 
 WATCHERS = (10, 100, 1_000)
 CONNECTIONS_AN_HOUR = 6  # of a watcher to Headway: its streams live for 10 minutes

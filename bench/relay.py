@@ -12,16 +12,16 @@ from botocore.parsers import ResponseParserFactory
 from msgspec import json
 
 from bench.report import Figure, Report, at_least, at_most
-from streams.channel import Channel, connect_redis
-from streams.dynamodb import DynamoDB, plain_client
-from streams.feed import Feed
-from streams.lease import Lease
-from streams.leases import Leases
-from tests.fleet.fake_stream import record_of
-from tests.stack import typed
-from workers.engines import free_port, local_aws, start_valkey
-from workers.holding import Holding
-from workers.relay import Relay, relay_shard
+from streams.channel.channel import Channel, connect_redis
+from streams.feed.feed import Feed
+from streams.feed.lease import Lease
+from streams.feed.leases import Leases
+from streams.table.client import DynamoDB, plain_client
+from tests.support.stack import typed
+from tests.workers.fleet.fake_stream import record_of
+from workers.demo.engines import free_port, local_aws, start_valkey
+from workers.relay.holding import Holding
+from workers.relay.relay import Relay, relay_shard
 
 T = TypeVar("T")
 

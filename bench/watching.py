@@ -14,7 +14,7 @@ from bench import cost
 from bench.hub.load import DIGITS, Load
 from bench.hub.servers import get
 from bench.report import p50_p99
-from tests.stack import bearer, boto_client, typed
+from tests.support.stack import bearer, boto_client, typed
 
 SECONDS = 8.0
 WRITES = 25  # a second, at most

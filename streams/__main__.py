@@ -6,10 +6,10 @@ import sys
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from streams.dynamodb import plain_client
 from streams.errors import HeadwayError
-from streams.schema import create_tables
 from streams.settings import settings_from
+from streams.table.client import plain_client
+from streams.table.schema import create_tables
 
 
 def main() -> None:

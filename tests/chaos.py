@@ -22,13 +22,13 @@ from msgspec import Struct
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from streams.channel import channel_of
-from streams.message import state_from_message
-from streams.state import Version
-from tests.stack import Stack, bearer
-from tests.watcher import Watcher
-from workers.engines import Process, free_port, local_aws, start_ministack
-from workers.timing import EXPIRED_AFTER
+from streams.channel.channel import channel_of
+from streams.channel.message import state_from_message
+from streams.jobs.state import Version
+from tests.support.stack import Stack, bearer
+from tests.support.watcher import Watcher
+from workers.demo.engines import Process, free_port, local_aws, start_ministack
+from workers.relay.timing import EXPIRED_AFTER
 
 USER = "chaos"
 JOBS = 20

@@ -6,9 +6,9 @@ from uuid import uuid4
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests import dynamodb_local
-from tests.stack import Api, Stack, running
-from workers.engines import free_port, local_aws, start_ministack
+from tests.support import dynamodb_local
+from tests.support.stack import Api, Stack, running
+from workers.demo.engines import free_port, local_aws, start_ministack
 
 # How busy a machine is fails no rule; in CI the examples are the same ones every time.
 settings.register_profile(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import fields
 
-from streams.job import PublicJob
+from streams.jobs.job import PublicJob
 
 CLIENT = Path(__file__).parent.parent / "client"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 
-from workers.engines import Process
+from workers.demo.engines import Process
 
 THUMBNAIL = re.compile(r'^data: .*"thumbnail_url":"([^"]+)"')
 

@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 import yaml
 
-from api.mailbox import PING_EVERY
-from api.server import KEEP_ALIVE
+from api.http.server import KEEP_ALIVE
+from api.push.mailbox import PING_EVERY
 from streams import errors
 from streams.settings import Settings, settings_from
-from workers import metrics
-from workers.engines import free_port
+from workers.demo.engines import free_port
+from workers.relay import metrics
 
 ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"
@@ -143,14 +143,14 @@ JOBS = "${jobs_table}"
 
 def test_the_relay_may_call_what_it_calls() -> None:
     assert actions("relay") == {
-        f"{JOBS}/stream/*": calls_of("streams.feed"),
+        f"{JOBS}/stream/*": calls_of("streams.feed.feed"),
         JOBS: {"DescribeTable", "Scan", "BatchGetItem"},  # the latter two to mend a gap
-        LEASES: calls_of("streams.leases", "streams.parked"),
+        LEASES: calls_of("streams.feed.leases", "streams.feed.parked"),
     }
 
 
 def test_the_api_may_call_what_it_calls() -> None:
-    called = calls_of("streams.table", "streams.listing", "streams.walk")
+    called = calls_of("streams.table.table", "streams.table.listing", "streams.table.walk")
     assert actions("api") == {JOBS: called - {"Query", "Scan"}, f"{JOBS}/index": {"Query"}}
 
 

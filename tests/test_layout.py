@@ -18,7 +18,14 @@ UNKNOWN_TO = {
     "workers": {"api", "tests"} | WEB,
     "api": {"workers", "tests", "boto3"} | ENGINES,
 }
-OF_SHARDS = {"streams.feed", "streams.lineage", "streams.lease", "streams.leases", "streams.parked", "streams.record"}
+OF_SHARDS = {
+    "streams.feed.feed",
+    "streams.feed.lineage",
+    "streams.feed.lease",
+    "streams.feed.leases",
+    "streams.feed.parked",
+    "streams.feed.record",
+}
 OF_PURE_MODULES = {
     "array", "base64", "binascii", "collections", "collections.abc", "dataclasses", "datetime", "decimal", "enum", "functools", "hashlib", "hmac", "io", "itertools", "operator",
     "math", "msgspec", "random", "re", "redis.crc", "typing", "unicodedata", "urllib.parse", "wave",
@@ -72,9 +79,15 @@ def room_of(module: str) -> str:
 
 def test_there_is_something_to_look_at() -> None:
     assert {room_of(module) for module in MODULES} == set(ROOMS)
-    assert {"streams.state", "streams.job", "streams.item", "api.frames", "workers.pace"} <= set(PURE)
-    assert "streams.frames" not in imports_of("api.mailbox")
-    assert "api.frames" in imports_of("api.mailbox")
+    assert {
+        "streams.jobs.state",
+        "streams.jobs.job",
+        "streams.jobs.item",
+        "api.push.frames",
+        "workers.relay.pace",
+    } <= set(PURE)
+    assert "streams.frames" not in imports_of("api.push.mailbox")
+    assert "api.push.frames" in imports_of("api.push.mailbox")
 
 
 @by_module
@@ -103,7 +116,7 @@ def test_the_environment_is_read_where_a_process_starts(module: str) -> None:
     assert (
         not reads
         or module.endswith("__main__")
-        or module in {"api.processes", "workers.process", "workers.engines", "workers.aws_lambda"}
+        or module in {"api.http.processes", "workers.fleet.process", "workers.demo.engines", "workers.aws_lambda"}
     )
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.transcripts import NotAsWritten, blocks_of, filled_in, is_plain, match
+from tests.support.transcripts import NotAsWritten, blocks_of, filled_in, is_plain, match
 
 VERSION = "1795518914326-17955189166710000000001"
 OTHER = "1795518914326-17955189166710000000002"

@@ -6,11 +6,13 @@ import sys
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from streams.dynamodb import plain_client
 from streams.errors import HeadwayError
-from streams.log import configure_logging
 from streams.settings import Settings, settings_from
-from workers import cost, demo, parked, process, simulate
+from streams.table.client import plain_client
+from streams.telemetry.logs import configure_logging
+from workers import cost, parked
+from workers.demo import demo, simulate
+from workers.fleet import process
 
 
 def main() -> None:

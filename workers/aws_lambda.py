@@ -14,15 +14,15 @@ from typing import Any
 import structlog
 from msgspec import json
 
-from streams import dynamodb
-from streams.channel import Channel, connect_redis
+from streams.channel.channel import Channel, connect_redis
 from streams.errors import ChannelUnavailable, TableUnavailable
-from streams.feed import epoch_of
-from streams.log import configure_logging
-from streams.parked import Parked, ParkedRecords
-from streams.record import job_id_of, last_sequence
+from streams.feed.feed import epoch_of
+from streams.feed.parked import Parked, ParkedRecords
+from streams.feed.record import job_id_of, last_sequence
 from streams.settings import Settings, settings_from
-from workers.batch import SIZE, understand
+from streams.table import client as dynamodb
+from streams.telemetry.logs import configure_logging
+from workers.relay.batch import SIZE, understand
 
 log = structlog.get_logger()
 

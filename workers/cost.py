@@ -5,8 +5,8 @@ Prices are DynamoDB's on demand, us-east-1, in US dollars; https://aws.amazon.co
 
 from msgspec import Struct
 
-from workers.pace import HOT_PAUSE, LONGEST_PAUSE
-from workers.timing import CHECKPOINT_EVERY, LOOK_EVERY, RENEW_EVERY
+from workers.relay.pace import HOT_PAUSE, LONGEST_PAUSE
+from workers.relay.timing import CHECKPOINT_EVERY, LOOK_EVERY, RENEW_EVERY
 
 MONTH = 730 * 3600  # seconds
 POLL = 0.02 / 100_000  # one GetRecords call, whether it brings records or not

@@ -2,13 +2,13 @@
 
 import asyncio
 
-from streams.channel import Outcome
+from streams.channel.channel import Outcome
 from streams.errors import ItemRefused
-from streams.parked import Parked
-from streams.record import decode_record, job_id_of, meaning_of
+from streams.feed.parked import Parked
+from streams.feed.record import decode_record, job_id_of, meaning_of
 from streams.settings import Settings
-from workers.process import relay_parts
-from workers.relay import Relay
+from workers.fleet.process import relay_parts
+from workers.relay.relay import Relay
 
 
 async def parked(settings: Settings, *, replay: bool) -> None:

@@ -14,12 +14,12 @@ from msgspec import Struct
 from bench import items
 from bench.hub.load import DIGITS, Load
 from bench.peers import nchan
-from streams.channel import Channel, channel_of, connect_redis
-from streams.job import Job
-from streams.record import Change
-from streams.state import State, Version, state_of
-from tests.stack import Stack, bearer, boto_client, typed
-from workers.engines import Process, free_port, local_aws, start_ministack
+from streams.channel.channel import Channel, channel_of, connect_redis
+from streams.feed.record import Change
+from streams.jobs.job import Job
+from streams.jobs.state import State, Version, state_of
+from tests.support.stack import Stack, bearer, boto_client, typed
+from workers.demo.engines import Process, free_port, local_aws, start_ministack
 
 JOBS = [f"job-{number:05}" for number in range(10_000)]
 CROWD = "crowd"  # the job that everyone watches

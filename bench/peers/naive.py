@@ -11,8 +11,8 @@ from boto3.dynamodb.conditions import Attr, Key
 from litestar import Litestar, Request, Response, get
 from litestar.di import Provide
 
-from api.auth import authenticator
-from streams.job import DEFAULT_SCENES, PublicJob
+from api.auth.auth import authenticator
+from streams.jobs.job import DEFAULT_SCENES, PublicJob
 from streams.settings import settings_from
 
 PUBLIC = [name for name in PublicJob.__struct_fields__ if name != "progress_percent"]

@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from workers.engines import Process, StartFailed
+from workers.demo.engines import Process, StartFailed
 
 MODULE = Path("/usr/lib/nginx/modules/ngx_nchan_module.so")
 ACCEPTED = b"HTTP/1.1 20"

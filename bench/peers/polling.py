@@ -19,7 +19,7 @@ from litestar.response import ServerSentEvent
 from litestar.types import SSEData
 from msgspec import json
 
-from api.auth import authenticator
+from api.auth.auth import authenticator
 from streams.settings import settings_from
 
 EVERY = 1.0  # seconds

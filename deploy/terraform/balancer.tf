@@ -7,7 +7,7 @@ resource "aws_lb" "api" {
   security_groups    = [aws_security_group.balancer.id]
   subnets            = var.public_subnet_ids
 
-  # Streams ping every 15 s, so they never idle. The api keeps connections for longer (api/server.py), so that no
+  # Streams ping every 15 s, so they never idle. The api keeps connections for longer (api/http/server.py), so that no
   # request is sent into one that is just being closed.
   idle_timeout = 60
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench import items
 from bench.report import Report
-from workers.engines import free_port
+from workers.demo.engines import free_port
 
 
 def run() -> Iterator[Report]:

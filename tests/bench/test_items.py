@@ -10,8 +10,8 @@ from botocore.exceptions import ClientError
 
 from bench import items
 from bench.counting import counting
-from tests.stack import boto_client, typed
-from workers.engines import free_port, local_aws
+from tests.support.stack import boto_client, typed
+from workers.demo.engines import free_port, local_aws
 
 
 @pytest.fixture

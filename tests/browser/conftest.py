@@ -6,7 +6,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from tests.browser.chromium import installed, launch
 from tests.browser.visitor import Site, Visitor
-from tests.stack import running
+from tests.support.stack import running
 
 
 @pytest.fixture(scope="module")

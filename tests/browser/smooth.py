@@ -16,8 +16,8 @@ from playwright.sync_api import CDPSession, Page, sync_playwright
 
 from tests.browser.chromium import launch
 from tests.browser.visitor import Site, Visitor, until
-from tests.stack import running
-from workers.engines import free_port, local_aws, start_ministack
+from tests.support.stack import running
+from workers.demo.engines import free_port, local_aws, start_ministack
 
 JOBS, MOVING, SECONDS = 2000, 50, 10
 PAUSE = 0.01  # between two writes; the engine takes some 60 a second

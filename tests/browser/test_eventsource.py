@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, Request
 
 from tests.browser.visitor import Visitor, until
-from tests.stack import bearer
+from tests.support.stack import bearer
 
 pytestmark = pytest.mark.parametrize("aws", ["ministack"], indirect=True)
 

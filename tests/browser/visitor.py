@@ -8,8 +8,8 @@ from typing import Any
 from boto3.dynamodb.types import TypeSerializer
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, expect
 
-from tests.stack import Stack, bearer
-from workers.engines import free_port
+from tests.support.stack import Stack, bearer
+from workers.demo.engines import free_port
 
 COOKIE = "session"
 PATIENCE = 30_000  # ms; how long a busy machine may take for anything

@@ -5,14 +5,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from api.callers import Caller
-from api.hub import Hub, Limits
-from api.stream import Stream
-from api.truth import Snapshot, Truth
-from streams.channel import Channel, connect_redis
-from streams.state import State, Version
-from tests.listening import change
-from tests.stack import Stack
+from api.auth.callers import Caller
+from api.push.hub import Hub, Limits
+from api.push.reader import Snapshot, Truth
+from api.push.stream import Stream
+from streams.channel.channel import Channel, connect_redis
+from streams.jobs.state import State, Version
+from tests.support.listening import change
+from tests.support.stack import Stack
 
 CALLER = Caller("ann")
 STATE = State("job", "update", "processing", 1, b"{}", Version(1, 1), 5)

@@ -1,7 +1,7 @@
 """Invariants 1 and 2, with three relays, while everything goes wrong once; `make chaos` does it over and over."""
 
 from tests.chaos import chaos, own_stack
-from workers.timing import EXPIRED_AFTER
+from workers.relay.timing import EXPIRED_AFTER
 
 FLOWS_AGAIN = EXPIRED_AFTER + 20.0  # not a measurement: those are in bench/
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from redis.crc import key_slot
 
-from streams.channel import Outcome, channel_of
+from streams.channel.channel import Outcome, channel_of
 from streams.errors import ChannelUnavailable
-from tests.cluster import Cluster, Member, cluster_in
-from tests.listening import change, eventually, listening
+from tests.support.cluster import Cluster, Member, cluster_in
+from tests.support.listening import change, eventually, listening
 
 USERS = [f"user {number}" for number in range(60)]
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from redis.crc import key_slot
 
-from streams.channel import channel_of
-from tests.cluster import Cluster, cluster_in
+from streams.channel.channel import channel_of
 from tests.engine.test_streams import has_shown, percents, put, watching
-from tests.stack import Api, Stack, running
-from tests.watcher import Watcher
+from tests.support.cluster import Cluster, cluster_in
+from tests.support.stack import Api, Stack, running
+from tests.support.watcher import Watcher
 
 USERS = [f"user {number}" for number in range(9)]
 

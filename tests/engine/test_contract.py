@@ -20,8 +20,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from api.openapi import describe
-from tests.stack import Api, Stack, bearer
+from api.rest.openapi import describe
+from tests.support.stack import Api, Stack, bearer
 
 CHECKS = [
     not_a_server_error,

@@ -1,8 +1,8 @@
 """Invariant 8: watching costs DynamoDB nothing per second."""
 
-from tests.counting_proxy import counting_proxy
 from tests.engine.test_streams import percents, put, watching
-from tests.stack import Stack
+from tests.support.counting_proxy import counting_proxy
+from tests.support.stack import Stack
 
 
 async def test_a_watcher_costs_one_read_when_it_connects_and_none_after(stack: Stack, user: str) -> None:

@@ -8,11 +8,11 @@ from itertools import cycle
 
 import pytest
 
-from tests.counting_proxy import counting_proxy
-from tests.crowd import Member, many_files, until_all
 from tests.engine.test_hub import metrics_of
 from tests.engine.test_streams import put, watching
-from tests.stack import Api, Stack, bearer
+from tests.support.counting_proxy import counting_proxy
+from tests.support.crowd import Member, many_files, until_all
+from tests.support.stack import Api, Stack, bearer
 
 JOBS = [f"job {number}" for number in range(20)]
 ROOM = {"HEADWAY_STREAMS_PER_USER": "20000"}

@@ -9,8 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from api import hub, mailbox
-from tests.operators_page import (
+from api.push import hub, mailbox
+from tests.support.operators_page import (
     alert_rules,
     documented_alerts,
     documented_events,
@@ -18,10 +18,10 @@ from tests.operators_page import (
     exported_metrics,
     logged_events,
 )
-from tests.stack import Stack
-from tests.terminal import Terminal
-from tests.transcripts import blocks_of
-from workers.engines import free_port
+from tests.support.stack import Stack
+from tests.support.terminal import Terminal
+from tests.support.transcripts import blocks_of
+from workers.demo.engines import free_port
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 

@@ -12,20 +12,20 @@ import pytest
 from msgspec import json
 from msgspec.structs import replace
 
-from streams.channel import Outcome
-from streams.job import Job
-from streams.lease import Checkpoint, Lease
-from streams.leases import Leases
-from streams.parked import Parked, ParkedRecords
-from streams.record import Change
+from streams.channel.channel import Outcome
+from streams.feed.lease import Checkpoint, Lease
+from streams.feed.leases import Leases
+from streams.feed.parked import Parked, ParkedRecords
+from streams.feed.record import Change
+from streams.jobs.job import Job
+from streams.jobs.state import Version, state_of
 from streams.settings import settings_from
-from streams.state import Version, state_of
-from tests.counting_proxy import counting_proxy
-from tests.fleet.fake_stream import record_of
-from tests.stack import Stack, typed
-from tests.within import channel, tables, until_stored
+from tests.support.counting_proxy import counting_proxy
+from tests.support.stack import Stack, typed
+from tests.support.within import channel, tables, until_stored
+from tests.workers.fleet.fake_stream import record_of
 from workers.aws_lambda import Function
-from workers.engines import free_port
+from workers.demo.engines import free_port
 
 ARN = "arn:aws:dynamodb:eu-central-1:123456789012:table/jobs/stream/2026-11-23T02:52:23.167"
 

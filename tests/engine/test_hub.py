@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from tests.engine.test_streams import percents, put, watching
-from tests.stack import Api, Stack, bearer
+from tests.support.stack import Api, Stack, bearer
 from tests.test_demo import children_of, is_running
 
 ORIGIN = "https://app.example"

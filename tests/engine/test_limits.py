@@ -9,7 +9,7 @@ import pytest
 
 from tests.engine.test_hub import ORIGIN, metrics_of, streaming
 from tests.engine.test_streams import put, watching
-from tests.stack import Api, Stack, bearer
+from tests.support.stack import Api, Stack, bearer
 
 
 def answer_to(api: Api, *pieces: bytes) -> bytes:

@@ -14,14 +14,14 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from streams import dynamodb
 from streams.errors import ListTooLong
-from streams.indexes import StatusIndex
-from streams.listing import Listing, Page
-from streams.schema import jobs_schema, status_index
-from streams.selection import Order, Place, Selection, Span
-from tests.listed import Item, Query, expected, job_lists, number, page_sizes, queries, queries_by_time
-from tests.stack import Api, Stack, bearer
+from streams.jobs.selection import Order, Place, Selection, Span
+from streams.table import client as dynamodb
+from streams.table.indexes import StatusIndex
+from streams.table.listing import Listing, Page
+from streams.table.schema import jobs_schema, status_index
+from tests.support.listed import Item, Query, expected, job_lists, number, page_sizes, queries, queries_by_time
+from tests.support.stack import Api, Stack, bearer
 
 # Not shrunk: each example asks a real engine, and a long list that is wrong says enough.
 ONCE = settings(

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from redis import Redis as BlockingRedis
 
-from streams.channel import channel_of
+from streams.channel.channel import channel_of
+from streams.channel.connection import TOGETHER
 from streams.errors import ChannelUnavailable
-from streams.line import TOGETHER
-from tests.listening import change, eventually, listening
-from tests.tls import tls_in_front_of
-from workers.engines import Process, free_port, start_valkey
+from tests.support.listening import change, eventually, listening
+from tests.support.tls import tls_in_front_of
+from workers.demo.engines import Process, free_port, start_valkey
 
 PASSWORD = "only the tests know it"
 

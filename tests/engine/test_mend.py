@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
-from streams.channel import Outcome
-from streams.job import Job
-from streams.leases import Leases
-from streams.record import Change
-from streams.state import Version, state_of
-from streams.table import Table
-from tests.stack import Stack
-from tests.within import channel, tables, until_stored
-from workers.mend import mend
-from workers.relay import Relay
+from streams.channel.channel import Outcome
+from streams.feed.leases import Leases
+from streams.feed.record import Change
+from streams.jobs.job import Job
+from streams.jobs.state import Version, state_of
+from streams.table.table import Table
+from tests.support.stack import Stack
+from tests.support.within import channel, tables, until_stored
+from workers.relay.mend import mend
+from workers.relay.relay import Relay
 
 SECONDS = 60  # at most, for a gap to be mended
 

@@ -9,9 +9,9 @@ import pytest
 from msgspec import json
 
 from tests.engine.test_streams import percents, put, watching
-from tests.listening import eventually
-from tests.stack import Api, Stack, bearer
-from workers.engines import Process, free_port
+from tests.support.listening import eventually
+from tests.support.stack import Api, Stack, bearer
+from workers.demo.engines import Process, free_port
 
 OF_THE_RELAY = """
 headway_records_read_total headway_records_unchanged_total headway_records_parked_total headway_changes_total

@@ -11,8 +11,8 @@ import pytest
 from httpx_sse import aconnect_sse
 
 from tests.engine.test_streams import put
-from tests.stack import Api, Stack, bearer
-from workers.engines import Process, free_port
+from tests.support.stack import Api, Stack, bearer
+from workers.demo.engines import Process, free_port
 
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
 

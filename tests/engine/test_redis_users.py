@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from streams.channel import Channel, Outcome, channel_of, connect_redis
-from tests.cluster import cluster_in
-from tests.listening import change, eventually, listening
-from workers.engines import free_port, start_valkey
+from streams.channel.channel import Channel, Outcome, channel_of, connect_redis
+from tests.support.cluster import cluster_in
+from tests.support.listening import change, eventually, listening
+from workers.demo.engines import free_port, start_valkey
 
 RULES = Path(__file__).parents[2] / "deploy" / "redis"
 PASSWORD = "letters0and1digits"

@@ -9,7 +9,7 @@ import httpx
 import jwt
 import pytest
 
-from tests.stack import SECRET, Api, Stack, bearer
+from tests.support.stack import SECRET, Api, Stack, bearer
 
 Headers = dict[str, str]
 

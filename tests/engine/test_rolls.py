@@ -15,12 +15,12 @@ from botocore.exceptions import ClientError, ConnectionClosedError
 from msgspec import json
 from redis import Redis
 
-from streams.channel import channel_of
-from streams.message import state_from_message
-from streams.state import State
-from tests import dynamodb_local, faketime
-from tests.stack import Stack, boto_client
-from workers.engines import free_port, local_aws
+from streams.channel.channel import channel_of
+from streams.channel.message import state_from_message
+from streams.jobs.state import State
+from tests.support import dynamodb_local, faketime
+from tests.support.stack import Stack, boto_client
+from workers.demo.engines import free_port, local_aws
 
 T = TypeVar("T")
 

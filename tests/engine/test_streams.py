@@ -8,9 +8,9 @@ from functools import partial
 
 import pytest
 
-from streams.state import Version
-from tests.stack import Api, Stack, bearer
-from tests.watcher import Watcher
+from streams.jobs.state import Version
+from tests.support.stack import Api, Stack, bearer
+from tests.support.watcher import Watcher
 
 
 @asynccontextmanager

@@ -8,8 +8,8 @@ from uuid import uuid4
 
 import pytest
 
-from streams.schema import jobs_schema
-from tests.stack import Stack, boto_client
+from streams.table.schema import jobs_schema
+from tests.support.stack import Stack, boto_client
 
 
 def run(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -8,12 +8,12 @@ from functools import partial
 
 import pytest
 
-from streams.state import State, Version
-from streams.tracing import trace_id_of
-from tests.collector import Collector
+from streams.jobs.state import State, Version
+from streams.telemetry.tracing import trace_id_of
 from tests.engine.test_streams import has_shown, put, watching
-from tests.stack import Stack
-from tests.watcher import Watcher
+from tests.support.collector import Collector
+from tests.support.stack import Stack
+from tests.support.watcher import Watcher
 
 WHOLE = {"relay record", "publish", "push"}
 

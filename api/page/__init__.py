@@ -1,0 +1,1 @@
+"""The dashboard, served as static files."""

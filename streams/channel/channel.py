@@ -1,0 +1,231 @@
+"""The Redis channel between relay and api: the latest state of each job, and who is told of it."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Iterable, Sequence
+from enum import Enum
+from hashlib import sha1
+from importlib.resources import files
+from typing import cast
+from urllib.parse import unquote
+
+import structlog
+from msgspec import Struct
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from streams.channel.message import completed, head_of, state_from_message
+from streams.channel.nodes import Nodes
+from streams.channel.routing import Errand, Word, run
+from streams.errors import ChannelUnavailable
+from streams.feed.record import Change
+from streams.jobs.state import State
+
+log = structlog.get_logger()
+
+KEEP = 24 * 3600  # seconds; what DynamoDB Streams keeps, so a replay always meets what it repeats
+PUBLISH = files(__package__).joinpath("publish.lua").read_text()
+PUBLISH_SHA = sha1(PUBLISH.encode(), usedforsecurity=False).hexdigest()  # the name that Redis gives it
+BATCH = 50  # changes of one user in one script call, so that no call holds Redis up for long
+RECENT = 60_000_000  # microseconds; far more than an index of DynamoDB lags behind its table
+LATEST = ("head", "position", "data")
+ANY_LATEST = "hw:{*}:job:*"
+LATEST_KEY = re.compile(r"hw:\{([^{}]*)\}:job:(.*)", re.DOTALL)
+SCANNED = 1000  # keys looked at in one step of a scan
+
+
+class Outcome(Enum):
+    """What became of a published change."""
+
+    PUBLISHED = "published"
+    REPEATED = "repeated"
+    OLDER = "older"
+    REFUSED = "refused"  # something else lies under the job's key
+
+
+OUTCOMES = {
+    b"same": Outcome.REPEATED,
+    b"older": Outcome.OLDER,
+    b"refused": Outcome.REFUSED,
+}
+
+
+class Recent(Struct, frozen=True):
+    """Jobs that changed since a position, and the position of now (Redis' clock, microseconds)."""
+
+    now: int
+    job_ids: list[str]
+
+
+def channel_of(user_id: str) -> bytes:
+    """Return the channel on which a user's watchers are told; it shares its hash slot with the user's keys."""
+    return _prefix(user_id).encode()
+
+
+def latest_key(user_id: str, job_id: str) -> str:
+    """Return the key of a job's latest state."""
+    return f"{_prefix(user_id)}:job:{job_id}"
+
+
+def changed_key(user_id: str) -> str:
+    """Return the key of the set of a user's jobs that changed in the last 24 hours."""
+    return f"{_prefix(user_id)}:changed"
+
+
+def job_of_key(key: bytes) -> tuple[str, str] | None:
+    """Return (user id, job id) of the key of a job's latest state, None for another key."""
+    found = LATEST_KEY.fullmatch(key.decode(errors="replace"))
+    return (unquote(found[1]), found[2]) if found else None
+
+
+def _prefix(user_id: str) -> str:
+    """Keep a user id from ending the hash tag, or two users from sharing a key."""
+    escaped = user_id.replace("%", "%25").replace("{", "%7B").replace("}", "%7D")
+    return f"hw:{{{escaped}}}"
+
+
+def connect_redis(url: str) -> Redis:
+    """Make the client of a process; it connects when first used."""
+    return Redis.from_url(
+        url,
+        protocol=2,  # redis-py gives RESP3's pushed messages to a handler of its own, not to whoever reads the connection
+        socket_timeout=5,
+        socket_connect_timeout=2,
+        retry=Retry(NoBackoff(), 1),  # once, for a pooled connection that died; holding on is the caller's business
+    )
+
+
+class Channel:
+    """The latest states and the publishing of newer ones; every call raises ChannelUnavailable where Redis fails."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._nodes = Nodes(redis)
+
+    async def publish(self, changes: Sequence[Change]) -> list[Outcome]:
+        """Store and tell each change that is newer than what is stored, in order, in one round trip to each node.
+
+        After ChannelUnavailable some may be published and some not; publishing all of them again is harmless.
+        """
+        tell = "SPUBLISH" if (await self._nodes.layout()).is_cluster else "PUBLISH"
+        errands = [
+            (Errand(channel_of(user_id), _arguments(user_id, [changes[number] for number in numbers], tell)), numbers)
+            for user_id, numbers in _batches(changes)
+        ]
+        await run(self._nodes, [errand for errand, _ in errands], PUBLISH)
+        outcomes = [Outcome.PUBLISHED] * len(changes)
+        for errand, numbers in errands:
+            for number, answer in zip(numbers, errand.value, strict=True):
+                outcomes[number] = OUTCOMES.get(answer, Outcome.PUBLISHED)
+        await self._tell_owners(changes, errands)
+        return outcomes
+
+    async def _tell_owners(self, changes: Sequence[Change], errands: Iterable[tuple[Errand, Sequence[int]]]) -> None:
+        """Tell what was stored where its slot is moving to; until it has moved, everyone listens where it comes from."""
+        telling = [
+            Errand(errand.key, ("SPUBLISH", errand.key, _message(changes[number].state, answer)))
+            for errand, numbers in errands
+            for number, answer in zip(numbers, errand.value, strict=True)
+            if errand.aside and answer not in OUTCOMES
+        ]
+        if telling:
+            await run(self._nodes, telling)
+
+    async def latest(self, jobs: Iterable[tuple[str, str]]) -> list[State]:
+        """Return the latest states that Redis holds of these (user id, job id); those it does not hold are left out."""
+        return list((await self.latest_by_job(jobs)).values())
+
+    async def latest_by_job(self, jobs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], State]:
+        """Return the latest states that Redis holds of these (user id, job id), by user and job."""
+        errands = {}
+        for user_id, job_id in jobs:
+            key = latest_key(user_id, job_id)
+            errands[user_id, job_id] = Errand(key.encode(), ("HMGET", key, *LATEST))
+        await run(self._nodes, list(errands.values()))
+        found = ((job, _stored(errand.key, errand.value)) for job, errand in errands.items())
+        return {job: state for job, state in found if state}
+
+    async def known(self) -> AsyncIterator[list[tuple[str, str]]]:
+        """Yield, some at a time, (user id, job id) of all jobs whose latest state is kept; one may come twice."""
+        for node in (await self._nodes.layout()).nodes:
+            cursor = 0
+            while True:
+                try:
+                    cursor, keys = await self._nodes.client(node).scan(cursor, match=ANY_LATEST, count=SCANNED)
+                except (RedisError, OSError) as error:
+                    self._nodes.doubt()
+                    raise ChannelUnavailable(f"scan: {error}") from error
+                yield [job for key in cast("list[bytes]", keys) if (job := job_of_key(key))]
+                if not cursor:
+                    break
+
+    async def recent(self, user_id: str, since: int | None) -> Recent:
+        """Return which jobs changed after a position, within the last minute where it is None."""
+        key = changed_key(user_id)
+        time = Errand(key.encode(), ("TIME",))  # of the node that gives the positions
+        await run(self._nodes, [time])
+        now = int(time.value[0]) * 1_000_000 + int(time.value[1])
+        after = since if since is not None else now - RECENT
+        changed = Errand(key.encode(), ("ZRANGEBYSCORE", key, f"({after}", "+inf"))
+        await run(self._nodes, [changed])
+        return Recent(now, [str(row, "utf-8") for row in changed.value])
+
+    async def ping(self) -> None:
+        """Return when Redis answered, each node of it."""
+        nodes = (await self._nodes.layout()).nodes
+        try:
+            await asyncio.gather(*(self._nodes.client(node).ping() for node in nodes))
+        except (RedisError, OSError) as error:
+            self._nodes.doubt()
+            raise ChannelUnavailable(f"ping: {error}") from error
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._nodes.close()
+        await self._redis.aclose()
+
+
+def _batches(changes: Sequence[Change]) -> list[tuple[str, list[int]]]:
+    """Return the numbers of the changes by user, in order: a user's keys share a hash slot, and go in one call."""
+    batches: list[tuple[str, list[int]]] = []
+    open_batches: dict[str, list[int]] = {}
+    for number, change in enumerate(changes):
+        batch = open_batches.get(change.user_id)
+        if batch is None or len(batch) == BATCH:
+            batch = open_batches[change.user_id] = []
+            batches.append((change.user_id, batch))
+        batch.append(number)
+    return batches
+
+
+def _stored(key: bytes, values: Sequence[bytes | None]) -> State | None:
+    """Read a job's latest state, None where there is none; one that is unreadable is as good as none, the table is read anyway."""
+    head, position, data = values
+    if head is None or position is None or data is None:
+        return None
+    try:
+        return state_from_message(completed(head, position, data))
+    except ValueError as error:
+        log.warning(
+            "latest state refused", job_id=key.partition(b":job:")[2].decode(errors="replace"), reason=str(error)
+        )
+        return None
+
+
+def _message(state: State, position: bytes) -> bytes:
+    return completed(head_of(state), position, state.data)
+
+
+def _arguments(user_id: str, changes: Sequence[Change], tell: str) -> tuple[Word, ...]:
+    """Return one script call as Redis takes it, see publish.lua."""
+    prefix = _prefix(user_id)
+    words: list[Word] = ["EVALSHA", PUBLISH_SHA, len(changes) + 1, f"{prefix}:changed"]
+    words += [f"{prefix}:job:{change.state.job_id}" for change in changes]
+    words += [tell, prefix, KEEP]
+    for change in changes:
+        state = change.state
+        assert state.version  # noqa: S101 - what is published has one
+        words += (str(state.version.epoch), str(state.version.sequence), head_of(state), state.data, state.job_id)
+    return tuple(words)

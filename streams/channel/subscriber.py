@@ -1,0 +1,180 @@
+"""The channels heard from one node, over one connection, and whether that node is heard at all.
+
+Redis pub/sub tells nobody what was lost. So a probe of our own travels the whole way every 2 seconds,
+and after 6 without one the node counts as silent, whatever its connection says.
+"""
+
+import asyncio
+from itertools import count
+from typing import Any, Protocol
+from uuid import uuid4
+
+from redis.exceptions import MovedError, RedisError
+
+from streams.channel.connection import Line, connect
+from streams.channel.layout import Layout, Node
+from streams.channel.nodes import Nodes
+from streams.channel.routing import Errand, run
+from streams.channel.subscriptions import Subscriptions
+from streams.errors import ChannelUnavailable
+
+PROBE_EVERY = 2.0
+BROKEN_AFTER = 6.0
+CHUNK = 500  # channels named in one command
+
+COMMANDS = {False: (b"SUBSCRIBE", b"UNSUBSCRIBE", b"PUBLISH"), True: (b"SSUBSCRIBE", b"SUNSUBSCRIBE", b"SPUBLISH")}
+MESSAGES = frozenset({b"message", b"smessage"})
+JOINED = frozenset({b"subscribe", b"ssubscribe"})
+
+
+class Ears(Protocol):
+    """Whoever listens."""
+
+    def hear(self, channel: bytes, message: bytes) -> None:
+        """Take a message, perhaps of a channel that was left a moment ago."""
+
+    def confirmed(self, channel: bytes) -> None:
+        """From now on no message of the channel is missed here."""
+
+    def misplaced(self, channel: bytes, *, was_heard: bool) -> None:
+        """The channel belongs to another node now."""
+
+
+class Subscriber:
+    """One connection to one node; what is asked for before it is connected is subscribed then."""
+
+    def __init__(self, nodes: Nodes, node: Node, ears: Ears, linger: float) -> None:
+        self.node = node
+        self.channels = Subscriptions(linger)
+        self._nodes = nodes
+        self._ears = ears
+        self._line: Line | None = None
+        self._flushing = False
+        self._probe = b""
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing but its own probe is heard here."""
+        return self.channels.are_only(self._probe)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether everything wanted is heard."""
+        return self.channels.hears(self._probe) and self.channels.are_settled
+
+    def join(self, channel: bytes) -> None:
+        """Want a channel."""
+        self.channels.join(channel)
+        self._flush_soon()
+
+    def leave(self, channel: bytes) -> None:
+        """Want a channel no more; it lingers."""
+        self.channels.leave(channel, asyncio.get_running_loop().time())
+        self._flush_soon()
+
+    def drop(self, channel: bytes) -> None:
+        """Leave a channel at once."""
+        self.channels.drop(channel)
+        self._flush_soon()
+
+    async def run(self) -> None:
+        """Listen until the node fails; raises RedisError, OSError or ChannelUnavailable then, in a group."""
+        layout = await self._nodes.layout()
+        self._subscribe, self._unsubscribe, self._publish = COMMANDS[layout.is_cluster]
+        self._chunk = 1 if layout.is_cluster else CHUNK  # One command must name channels of one slot only.
+        self._probe = _probe_at(self.node, layout)
+        line = await connect(self._nodes.client(self.node), self._take)
+        try:
+            self._line = line
+            self._probed = asyncio.get_running_loop().time()
+            self.join(self._probe)
+            self._flush()
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(_until_ended(line))
+                tasks.create_task(self._send_probes())
+                tasks.create_task(self._await_probes())
+        finally:
+            self._line = None
+            await line.close()
+
+    async def _send_probes(self) -> None:
+        while True:
+            self._flush_soon()  # Some may have lingered long enough.
+            sent = asyncio.get_running_loop().time()
+            try:
+                async with asyncio.timeout(PROBE_EVERY):
+                    await run(self._nodes, [Errand(self._probe, (self._publish, self._probe, b""))])
+            except (ChannelUnavailable, TimeoutError):
+                pass  # That it does not arrive is what counts.
+            await asyncio.sleep(sent + PROBE_EVERY - asyncio.get_running_loop().time())
+
+    async def _await_probes(self) -> None:
+        while True:
+            left = self._probed + BROKEN_AFTER - asyncio.get_running_loop().time()
+            if left <= 0:
+                raise ChannelUnavailable(f"no probe came back for {BROKEN_AFTER:.0f} s")
+            await asyncio.sleep(left)
+
+    def _flush_soon(self) -> None:
+        """Subscribe and unsubscribe in a moment, together with whatever else changes now."""
+        if not self._flushing:
+            self._flushing = True
+            asyncio.get_running_loop().call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flushing = False
+        if self._line is None:
+            return
+        joining, leaving = self.channels.changes(asyncio.get_running_loop().time())
+        for name, channels in ((self._subscribe, joining), (self._unsubscribe, leaving)):
+            for start in range(0, len(channels), self._chunk):
+                self._line.send(name, *channels[start : start + self._chunk])
+
+    def _take(self, replies: list[Any]) -> None:
+        hear, probe = self._ears.hear, self._probe
+        for reply in replies:
+            if isinstance(reply, RedisError):
+                self._refused(reply)
+                continue
+            kind, channel, content = reply
+            if kind not in MESSAGES:
+                self._answered(kind, channel)
+            elif channel != probe:
+                hear(channel, content)
+            else:
+                self._probed = asyncio.get_running_loop().time()
+
+    def _answered(self, kind: bytes, channel: bytes) -> None:
+        if kind in JOINED:
+            if self.channels.confirmed(channel):
+                self._ears.confirmed(channel)
+        elif self.channels.left(channel):
+            self._misplaced(channel)
+
+    def _refused(self, reason: RedisError) -> None:
+        if not isinstance(reason, MovedError):
+            raise reason
+        self._nodes.moved(reason)
+        if channel := self.channels.refused():
+            self._misplaced(channel)
+
+    def _misplaced(self, channel: bytes) -> None:
+        if channel == self._probe:
+            raise ChannelUnavailable("the slot of the probe has moved")
+        was_heard = self.channels.hears(channel)
+        if self.channels.lost(channel):
+            self._ears.misplaced(channel, was_heard=was_heard)
+
+
+def _probe_at(node: Node, layout: Layout) -> bytes:
+    """Return a channel of our own that this node owns; raises ChannelUnavailable where it owns nothing."""
+    name = f"hw:probe:{uuid4().hex}"
+    if not layout.is_cluster:
+        return name.encode()
+    if node not in layout.nodes:
+        raise ChannelUnavailable(f"{node} owns no slot any more")
+    return next(probe for n in count() if layout.owner_of(probe := f"{name}:{{{n}}}".encode()) == node)
+
+
+async def _until_ended(line: Line) -> None:
+    await line.ended

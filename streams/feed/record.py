@@ -1,0 +1,131 @@
+"""What one record of the change stream means for those who watch. Pure."""
+
+from collections.abc import Sequence
+
+from msgspec import DecodeError, Struct, ValidationError, field, json
+
+from streams.errors import ItemRefused
+from streams.jobs.item import Item, job_from_item
+from streams.jobs.job import Job, public
+from streams.jobs.state import State, Version, deletion_of, state_of
+
+
+class Images(Struct, frozen=True, rename="pascal", gc=False):
+    """The `dynamodb` part of a stream record: the item before and after one write."""
+
+    sequence_number: str
+    keys: Item = field(default_factory=Item)
+    old_image: Item | None = None
+    new_image: Item | None = None
+    approximate_creation_date_time: float = 0.0
+
+
+class Record(Struct, frozen=True, rename="camel", gc=False):
+    """One stream record as GetRecords gives it (https://docs.aws.amazon.com/amazondynamodb, API_streams_Record)."""
+
+    event_name: str
+    dynamodb: Images
+
+
+class Change(Struct, frozen=True, gc=False):
+    """A state that one user's watchers must hear of."""
+
+    user_id: str
+    state: State
+
+
+class Meaning(Struct, frozen=True, gc=False):
+    """What a record asks for: changes to publish, and the attributes that were unreadable in it."""
+
+    changes: list[Change]
+    wrong: list[str]
+
+
+class _Place(Struct, frozen=True, rename="pascal"):
+    sequence_number: str
+
+
+class _Keys(Struct, frozen=True, rename="pascal"):
+    keys: Item
+
+
+class _Keyed(Struct, frozen=True):
+    dynamodb: _Keys
+
+
+class _Placed(Struct, frozen=True):
+    dynamodb: _Place
+
+
+_decoder = json.Decoder(Record)
+_placed_decoder = json.Decoder(_Placed)
+_keyed_decoder = json.Decoder(_Keyed)
+
+
+def decode_record(raw: bytes) -> Record:
+    """Decode a record; raises ItemRefused where it is not one."""
+    try:
+        return _decoder.decode(raw)
+    except (ValidationError, DecodeError) as error:
+        raise ItemRefused(f"stream record is not readable: {error}") from error
+
+
+def last_sequence(records: Sequence[bytes]) -> str | None:
+    """Return the sequence number of the last record that has one, whether or not the rest of it can be read."""
+    for raw in reversed(records):
+        try:
+            sequence = _placed_decoder.decode(raw).dynamodb.sequence_number
+        except (ValidationError, DecodeError):
+            continue
+        if sequence.isascii() and sequence.isdigit():
+            return sequence
+    return None
+
+
+def job_id_of(raw: bytes) -> str | None:
+    """Return the id of the job that a record is about, None where even that cannot be read."""
+    try:
+        job_id = _keyed_decoder.decode(raw).dynamodb.keys.job_id
+    except (ValidationError, DecodeError):
+        return None
+    return job_id.s if job_id else None
+
+
+def meaning_of(record: Record, epoch: int) -> Meaning:
+    """Say what a record changes for its job's watchers; raises ItemRefused where it holds no job.
+
+    A write that leaves the public fields as they were changes nothing. A job handed to another user is
+    a deletion for the first one.
+    """
+    images = record.dynamodb
+    version = _version(epoch, images.sequence_number)
+    before = _job_before(images.old_image)
+    if images.new_image is None:
+        return Meaning(_deletion(before, version), [])
+    job, wrong = job_from_item(images.new_image)
+    changes = _deletion(before, version) if before and before.user_id != job.user_id else []
+    if changes or before is None or public(before) != public(job):
+        changes.append(Change(job.user_id, state_of(job, version)))
+    return Meaning(changes, wrong)
+
+
+def _version(epoch: int, sequence_number: str) -> Version:
+    try:
+        return Version.parse(f"{epoch}-{sequence_number}")
+    except ValueError as error:
+        raise ItemRefused(f"stream record has no sequence number: {error}") from error
+
+
+def _job_before(image: Item | None) -> Job | None:
+    if image is None:
+        return None
+    try:
+        return job_from_item(image)[0]
+    except ItemRefused:
+        return None  # It was no job before this write, so nobody was told of it.
+
+
+def _deletion(before: Job | None, version: Version) -> list[Change]:
+    if before is None:
+        return []
+    return [Change(before.user_id, deletion_of(before.job_id, before.updated_at, version))]

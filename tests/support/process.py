@@ -1,0 +1,188 @@
+"""A process of the api without its sockets: the steps of api/push/hub.py, driven by a world."""
+
+from collections.abc import Coroutine
+from typing import Any
+
+from api.errors import JobNotFound
+from api.push.audience import Audience
+from api.push.clock import Clock
+from api.push.frames import position_of
+from api.push.mailbox import Slot, Slots
+from api.push.reconcile import Reconciler
+from streams.jobs.state import State
+from tests.api.push.world import USER, Client, World
+
+LONG = 10**9
+
+
+class Process:
+    """One Audience, those who are connected to it, and what is under way to it."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.audiences: dict[bytes, Audience] = {}
+        self.readers: list[Reader] = []
+        self.opening: set[Reader] = set()  # some of whom may be gone
+        self.flying: list[State] = []
+        self.heard: list[State] = []  # since somebody watches on this connection to Redis
+        self.whole = True
+        self._reconciler = Reconciler(world.truth, self._spawn)
+        self._position = 0
+        self._since: int | None = None  # all is heard up to here, and not all behind it
+
+    @property
+    def audience(self) -> Audience:
+        """Return the audience, a new one where nobody watches: what was under way to nobody is not heard."""
+        if not self.audiences:
+            self.audiences[b"hw"] = Audience(USER, b"hw")
+            if self._since is not None:
+                self.audiences[b"hw"].miss(self._since)
+            self.flying.clear()
+            self.heard.clear()
+        return self.audiences[b"hw"]
+
+    def send(self, message: State) -> None:
+        if self.whole and self.audiences:
+            self.flying.append(message)
+
+    def hear(self, message: State) -> None:
+        self.heard.append(message)
+        self._position = max(self._position, message.position)
+        for audience in self.audiences.values():
+            if watch := audience.hear(message):
+                self._reconciler.settle_soon(watch)
+        self.world.turn()
+
+    def break_feed(self) -> None:
+        """Hear nothing from now on; what is under way is lost."""
+        self._since = min(
+            [self._position if self._since is None else self._since, *(m.position - 1 for m in self.flying)]
+        )
+        self.flying.clear()
+        self.heard.clear()
+        self.whole = False
+        for audience in self.audiences.values():
+            audience.miss(self._since)
+        for reader in self.readers:
+            reader.box.stale()
+
+    def mend_feed(self) -> None:
+        self.whole = True
+        if self._since is not None:
+            self._spawn(self._mend(self._since))
+            self.world.turn()
+
+    def poll(self) -> None:
+        """Read again what is watched while nothing is heard."""
+        self._spawn(self._reconciler.poll(list(self.audiences.values())))
+        self.world.turn()
+
+    def connect(self, client: Client, job_id: str) -> None:
+        watch = self.audience.watch(job_id)
+        slot = Slot(watch, Clock(), LONG, client.last_event_id)
+        watch.join(slot)
+        reader = self._joined(client, slot)
+        self._spawn(self._open(reader, slot))
+        self.world.turn()
+
+    def connect_all(self, client: Client, statuses: tuple[str, ...]) -> None:
+        slots = Slots(self.audience, Clock(), LONG, statuses)
+        self.audience.join_all(slots)
+        reader = self._joined(client, slots)
+        self._spawn(self._open_all(reader, slots, position_of(client.last_event_id)))
+        self.world.turn()
+
+    def leave(self, reader: "Reader") -> None:
+        """Lose a client; one that leaves while its stream opens is taken out when it is open, as in the hub."""
+        if reader in self.readers:
+            self.readers.remove(reader)
+            if reader not in self.opening:
+                self._take_out(reader.box)
+
+    def _take_out(self, box: Slot | Slots) -> None:
+        if isinstance(box, Slot):
+            box.watch.audience.leave(box.watch, box)
+        else:
+            box.audience.leave_all(box)
+        self.audience.streams -= 1
+        if not self.audience.streams:
+            self.audiences.clear()
+
+    def _opened(self, reader: "Reader", *, goes_on: bool) -> None:
+        self.opening.remove(reader)
+        reader.is_open = goes_on
+        if reader not in self.readers:
+            self._take_out(reader.box)
+        elif not goes_on:
+            self.leave(reader)
+
+    def _joined(self, client: Client, box: Slot | Slots) -> "Reader":
+        self.audience.streams += 1
+        reader = Reader(self, client, box)
+        self.readers.append(reader)
+        self.opening.add(reader)
+        return reader
+
+    async def _open(self, reader: "Reader", slot: Slot) -> None:
+        try:
+            goes_on = await self._reconciler.open(slot)
+        except JobNotFound:
+            goes_on = False
+        else:
+            assert goes_on or (slot.watch.event and slot.watch.event.state.is_last)  # 204
+        self._opened(reader, goes_on=goes_on)
+
+    async def _open_all(self, reader: "Reader", slots: Slots, since: int | None) -> None:
+        await self._reconciler.open_all(slots, since, 0, is_heard=self.whole)
+        self._opened(reader, goes_on=True)
+
+    async def _mend(self, since: int) -> None:
+        await self._reconciler.mend(list(self.audiences.values()), since)
+        if self.whole:
+            self._since = None
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> object:
+        return self.world.start(work)
+
+
+class Reader:
+    """One connection of a client."""
+
+    def __init__(self, process: Process, client: Client, box: Slot | Slots) -> None:
+        self.process = process
+        self.client = client
+        self.box = box
+        self.is_open = False
+
+    @property
+    def watched(self) -> str | tuple[str, ...]:
+        """The job, or the statuses, that this connection is about."""
+        return self.box.watch.job_id if isinstance(self.box, Slot) else tuple(sorted(self.box._statuses))  # noqa: SLF001
+
+    def read(self) -> None:
+        """Read what waits."""
+        if self.is_open:
+            self.client.hear(self.box.take())
+            if self.box.ended:
+                self.process.leave(self)
+
+
+def publish(world: World, job_id: str, *processes: Process) -> None:
+    message = world.publish(job_id)
+    assert message
+    for process in processes:
+        process.send(message)
+
+
+def connected(process: Process, client: Client) -> Reader:
+    """Connect and read everything that the opening brings, the moment it comes."""
+    process.connect_all(client, ())
+    reader = process.readers[-1]
+    reads_end(process.world, reader)
+    return reader
+
+
+def reads_end(world: World, reader: Reader) -> None:
+    while world.gates:
+        world.let_through(0)
+        reader.read()

@@ -1,0 +1,1 @@
+"""Everything on one machine: engines from PyPI and a simulated pipeline."""

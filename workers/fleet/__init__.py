@@ -1,0 +1,1 @@
+"""The relay's workers, and how they share the stream's shards by leases."""

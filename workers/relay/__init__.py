@@ -1,0 +1,1 @@
+"""What a worker does with a shard that it holds: read, publish, checkpoint, and mend what was lost."""
