@@ -15,7 +15,7 @@ from api.http.processes import listening, run_several
 from api.http.server import server_for
 from api.push.hub import Hub, Limits
 from api.push.metrics import HubCollector, show
-from api.push.reader import Truth
+from api.push.reader import StateReader
 from streams.channel.channel import Channel, connect_redis
 from streams.errors import HeadwayError
 from streams.settings import Settings, settings_from
@@ -52,7 +52,7 @@ async def serve(settings: Settings, authenticate: Authenticate) -> None:
     limits = Limits(settings.streams_per_user, settings.streams_per_process)
     traces = traces_from(os.environ, "headway-api")
     try:
-        async with Hub(redis, Truth(table, channel), limits, traces).running() as hub:
+        async with Hub(redis, StateReader(table, channel), limits, traces).running() as hub:
             show(HubCollector(hub.counts, lambda: hub.streams, lambda: hub.is_whole))
             await hub.until_whole(FEED_WITHIN)
             _spare_the_collector()

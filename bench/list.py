@@ -14,7 +14,7 @@ import aiohttp
 from bench import cost
 from bench.report import Bars, Figure, Report, at_most, p50_p99
 from streams.channel.channel import Channel, connect_redis
-from streams.feed.record import Change
+from streams.jobs.change import Change
 from streams.jobs.job import Job
 from streams.jobs.state import Version, state_of
 from tests.support import dynamodb_local

@@ -12,8 +12,6 @@ import structlog
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from prometheus_client import Histogram
 
-from api.push.metrics import requests
-
 log = structlog.get_logger()
 
 Header = tuple[bytes, bytes]
@@ -21,6 +19,10 @@ Header = tuple[bytes, bytes]
 REQUEST_ID = "headway.request_id"  # where the scope's state holds it
 SANE = re.compile(rb"[A-Za-z0-9_.:=+/-]{1,64}")  # what a proxy may have given it; anything else is replaced
 SERVER_ERROR = 500
+
+requests = Histogram(
+    "headway_request_seconds", "Time to answer a request; of a stream, to its first bytes", ["route", "status"]
+)
 
 
 def observed(app: ASGIApp) -> ASGIApp:

@@ -1,20 +1,15 @@
-"""The dashboard, the browser client, and the demo's pictures: files, with headers that let nothing in them run."""
+"""The dashboard, the browser client, and the demo's pictures."""
 
 from pathlib import Path
-from typing import Any
 
 from litestar import Response, Router, get
-from litestar.datastructures import CacheControlHeader
 from litestar.handlers import HTTPRouteHandler
-from litestar.static_files import create_static_files_router
+
+from api.http.static import POLICY, static_files
 
 PAGE = Path(__file__).parent / "static"
 CLIENT = Path(__file__).parents[2] / "client"
 
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' https: data:; media-src 'self' https:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
 MEDIA_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 
 
@@ -38,15 +33,3 @@ def page_handlers(media_dir: str | None) -> list[HTTPRouteHandler | Router]:
     if media_dir:
         handlers.append(static_files("/media", Path(media_dir), MEDIA_POLICY))
     return handlers
-
-
-def static_files(path: str, directory: Path, policy: str = POLICY) -> Router:
-    """Serve every file of a directory, with headers that let nothing in it run elsewhere."""
-
-    def with_headers(response: Response[Any]) -> Response[Any]:
-        response.headers.update({"X-Content-Type-Options": "nosniff", "Content-Security-Policy": policy})
-        return response
-
-    return create_static_files_router(
-        path, [directory], name=path[1:], after_request=with_headers, cache_control=CacheControlHeader(no_cache=True)
-    )

@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
+from msgspec import Struct
+
 from api.push.frames import Event
-from api.push.mailbox import Mailbox, Slot, Slots
+from api.push.mailbox import JobMailbox, Mailbox, UserMailbox
 from api.push.trace import Push
 from streams.jobs.state import State, order
 
@@ -19,7 +21,7 @@ FORGET_ABOVE = 2000  # jobs of one user; finished ones that nobody watches by th
 class Watch:
     """One job as this process knows it: the newest state, and what may be newer still."""
 
-    __slots__ = ("audience", "doubtful", "event", "job_id", "settling", "slots")
+    __slots__ = ("audience", "doubtful", "event", "job_id", "mailboxes", "settling")
 
     def __init__(self, audience: "Audience", job_id: str) -> None:
         self.audience = audience
@@ -27,12 +29,14 @@ class Watch:
         self.event: Event | None = None
         self.doubtful: State | None = None  # waits for a consistent read
         self.settling = False
-        self.slots: tuple[Slot, ...] = ()  # replaced, not changed: most have one, and a tuple is the least to look at
+        self.mailboxes: tuple[
+            JobMailbox, ...
+        ] = ()  # replaced, not changed: most have one, and a tuple is the least to look at
 
     @property
     def is_watched(self) -> bool:
         """Whether anybody is told of this job."""
-        return not self.is_forgotten and bool(self.slots or self.audience.boxes)
+        return not self.is_forgotten and bool(self.mailboxes or self.audience.mailboxes)
 
     @property
     def is_forgotten(self) -> bool:
@@ -44,13 +48,13 @@ class Watch:
         """Whether something is shown, and more is expected."""
         return self.event is not None and not self.event.state.is_last
 
-    def join(self, slot: Slot) -> None:
+    def join(self, mailbox: JobMailbox) -> None:
         """Add a reader."""
-        self.slots = (*self.slots, slot)
+        self.mailboxes = (*self.mailboxes, mailbox)
 
-    def leave(self, slot: Slot) -> None:
+    def leave(self, mailbox: JobMailbox) -> None:
         """Take a reader out."""
-        self.slots = _without(slot, self.slots)
+        self.mailboxes = _without(mailbox, self.mailboxes)
 
     def offer(self, state: State) -> None:
         """Show a state if it is newer; where that is unsure, `doubtful` holds it until settle()."""
@@ -65,30 +69,30 @@ class Watch:
             case "unsure":
                 self._doubt(state)
 
-    def believe(self, truth: State, shown: Event | None) -> None:
+    def believe(self, read: State, shown: Event | None) -> None:
         """Take the result of a consistent read that began when `shown` was shown: it is not older than that."""
         if self.is_forgotten:
             return  # Another watch tells of this job by now, and may know better.
-        if shown and self.event is not shown and truth.data == shown.state.data:
+        if shown and self.event is not shown and read.data == shown.state.data:
             return  # It is what was shown before; what came since is newer.
         if self.event is not shown or shown is None:
-            self.offer(truth)
-        elif truth.data != shown.state.data:
-            self.show(truth)
+            self.offer(read)
+        elif read.data != shown.state.data:
+            self.show(read)
         else:
-            self._adopt(truth)
+            self._adopt(read)
 
-    def settle(self, truth: State, shown: Event | None, asked: State) -> None:
+    def settle(self, read: State, shown: Event | None, asked: State) -> None:
         """Decide a doubt by a consistent read that began after `asked`; `doubtful` stays where that was too early."""
         if self.event is shown and self.doubtful is asked and not self.is_forgotten:
-            self._believe_settled(asked if asked.data == truth.data else truth, shown)
+            self._believe_settled(asked if asked.data == read.data else read, shown)
 
-    def _believe_settled(self, truth: State, shown: Event | None) -> None:
+    def _believe_settled(self, read: State, shown: Event | None) -> None:
         self._certain()
-        if shown is None or truth.data != shown.state.data:
-            self.show(truth)
+        if shown is None or read.data != shown.state.data:
+            self.show(read)
         else:
-            self._adopt(truth)
+            self._adopt(read)
 
     def show(self, state: State) -> None:
         """Make this the state of the job, and tell all who watch it.
@@ -107,15 +111,15 @@ class Watch:
             self._doubt(held)
 
     def _tell(self, state: State) -> None:
-        before, slots, audience = self.event, self.slots, self.audience
-        boxes = audience.boxes
+        before, mailboxes, audience = self.event, self.mailboxes, self.audience
+        user_mailboxes = audience.mailboxes
         is_held_back = audience.doubts or audience.missing_since is not None
         told = audience.told_up_to(state.position) if is_held_back else state.position
-        event = self.event = Event(state, told, len(slots) > 1 or len(boxes) > 1)
-        for slot in slots:
-            slot.put(event)
-        for box in boxes:
-            box.tell(before.state if before else None, event)
+        event = self.event = Event(state, told, len(mailboxes) > 1 or len(user_mailboxes) > 1)
+        for mailbox in mailboxes:
+            mailbox.put(event)
+        for user_mailbox in user_mailboxes:
+            user_mailbox.tell(before.state if before else None, event)
 
     def _adopt(self, state: State) -> None:
         """Learn the version of what is shown already; by it, what is in doubt may be newer after all."""
@@ -147,9 +151,9 @@ class Audience:
 
     __slots__ = (
         "_forget_above",
-        "boxes",
         "channel",
         "doubts",
+        "mailboxes",
         "missing_since",
         "streams",
         "traces",
@@ -162,7 +166,7 @@ class Audience:
         self.channel = channel
         self.traces = traces
         self.watches: dict[str, Watch] = {}
-        self.boxes: tuple[Slots, ...] = ()
+        self.mailboxes: tuple[UserMailbox, ...] = ()
         self.doubts: set[Watch] | None = None
         self.missing_since: int | None = None
         self._forget_above = FORGET_ABOVE
@@ -180,7 +184,7 @@ class Audience:
         """Take a message; return the watch if it has to be settled."""
         watch = self.watches.get(state.job_id)
         if watch is None:
-            if not self.boxes:
+            if not self.mailboxes:
                 return None
             watch = self.watch(state.job_id)
         if self.traces:
@@ -191,26 +195,26 @@ class Audience:
 
     def _offer_traced(self, watch: Watch, state: State, traces: "Traces") -> None:
         """Only what is heard is a push: whoever connects is shown what may be hours old."""
-        push = Push(traces, state, [*watch.slots, *self.boxes])
+        push = Push(traces, state, [*watch.mailboxes, *self.mailboxes])
         watch.offer(state)
         if watch.event and watch.event.state is state:
             push.told_soon()
 
-    def leave(self, watch: Watch, slot: Slot) -> None:
+    def leave(self, watch: Watch, mailbox: JobMailbox) -> None:
         """Take a reader of one job out."""
-        watch.leave(slot)
-        if not watch.slots and (watch.event is None or not self.boxes):
+        watch.leave(mailbox)
+        if not watch.mailboxes and (watch.event is None or not self.mailboxes):
             self._forget(watch)
 
-    def join_all(self, box: Slots) -> None:
+    def join_all(self, mailbox: UserMailbox) -> None:
         """Add a reader of all jobs."""
-        self.boxes = (*self.boxes, box)
+        self.mailboxes = (*self.mailboxes, mailbox)
 
-    def leave_all(self, box: Slots) -> None:
+    def leave_all(self, mailbox: UserMailbox) -> None:
         """Take a reader of all jobs out."""
-        self.boxes = _without(box, self.boxes)
-        if not self.boxes:
-            self._forget_all(lambda watch: not watch.slots)
+        self.mailboxes = _without(mailbox, self.mailboxes)
+        if not self.mailboxes:
+            self._forget_all(lambda watch: not watch.mailboxes)
 
     def doubt(self, watch: Watch) -> None:
         """Note that a watch has a state in doubt."""
@@ -231,14 +235,14 @@ class Audience:
     @property
     def readers(self) -> list[Mailbox]:
         """Everyone who is told of this user's jobs here."""
-        return [*self.boxes, *(slot for watch in self.watches.values() for slot in watch.slots)]
+        return [*self.mailboxes, *(mailbox for watch in self.watches.values() for mailbox in watch.mailboxes)]
 
     def miss(self, since: int) -> None:
         """Hear nothing behind a position, until all is read again."""
         self.missing_since = since if self.missing_since is None else min(self.missing_since, since)
 
     def _forget_finished(self) -> None:
-        self._forget_all(lambda watch: not watch.slots and bool(watch.event and watch.event.state.is_last))
+        self._forget_all(lambda watch: not watch.mailboxes and bool(watch.event and watch.event.state.is_last))
         self._forget_above = max(FORGET_ABOVE, 2 * len(self.watches))
 
     def _forget_all(self, is_over: Callable[[Watch], bool]) -> None:
@@ -248,6 +252,20 @@ class Audience:
     def _forget(self, watch: Watch) -> None:
         self.watches.pop(watch.job_id, None)
         self.trust(watch)
+
+
+class JobSubscription(Struct, frozen=True, eq=False):
+    """A reader of one job."""
+
+    watch: Watch
+    mailbox: JobMailbox
+
+
+class UserSubscription(Struct, frozen=True, eq=False):
+    """A reader of all jobs of a user."""
+
+    audience: Audience
+    mailbox: UserMailbox
 
 
 def _without(one: T, of: tuple[T, ...]) -> tuple[T, ...]:

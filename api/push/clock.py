@@ -1,29 +1,33 @@
-"""One clock for all streams of a process. Who is due is looked at; nobody else costs anything while time passes."""
+"""One clock for all streams of a process: only who is due is looked at; nobody else costs anything while time passes."""
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from api.push.mailbox import Mailbox
+
+class Timed(Protocol):
+    """What the clock looks at when it is due."""
+
+    def look(self) -> None:
+        """Do what is due."""
 
 
 class Clock:
-    """Whole seconds since it began, and which mailboxes are to be looked at when."""
+    """Whole seconds since it began, and what is to be looked at when."""
 
     def __init__(self) -> None:
         self.now = 0
-        self._due: dict[int, set[Mailbox]] = {}
+        self._due: dict[int, set[Timed]] = {}
 
-    def look_at(self, mailbox: "Mailbox", second: int) -> None:
-        """Have a mailbox looked at in a second to come."""
-        self._due.setdefault(second, set()).add(mailbox)
+    def look_at(self, timed: Timed, second: int) -> None:
+        """Have it looked at in a second to come."""
+        self._due.setdefault(second, set()).add(timed)
 
-    def leave(self, mailbox: "Mailbox", second: int) -> None:
+    def leave(self, timed: Timed, second: int) -> None:
         """Have it not looked at in that second after all."""
         if due := self._due.get(second):
-            due.discard(mailbox)
+            due.discard(timed)
 
     def tick(self) -> None:
         """Let a second pass."""
         self.now += 1
-        for mailbox in self._due.pop(self.now, ()):
-            mailbox.look()
+        for timed in self._due.pop(self.now, ()):
+            timed.look()

@@ -88,11 +88,11 @@ class JobStream(EventStream):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
         """Answer the request: 204 where the client has seen the last state already."""
-        slot = self.hub.join(self.caller, self._job_id, self.last_event_id)
+        reader = self.hub.join(self.caller, self._job_id, self.last_event_id)
         with ExitStack() as leaving:
-            leaving.callback(self.hub.leave, slot)
-            if await self.hub.open(slot):
-                await self.begin(slot, partial(self.hub.leave, slot), scope, send)
+            leaving.callback(self.hub.leave, reader)
+            if await self.hub.open(reader):
+                await self.begin(reader.mailbox, partial(self.hub.leave, reader), scope, send)
                 leaving.pop_all()
             else:
                 await respond(send, 204, [])
@@ -107,11 +107,11 @@ class JobsStream(EventStream):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
         """Answer the request."""
-        slots = self.hub.join_all(self.caller, self._statuses)
+        reader = self.hub.join_all(self.caller, self._statuses)
         with ExitStack() as leaving:
-            leaving.callback(self.hub.leave_all, slots)
-            await self.hub.open_all(slots, self.last_event_id)
-            await self.begin(slots, partial(self.hub.leave_all, slots), scope, send)
+            leaving.callback(self.hub.leave_all, reader)
+            await self.hub.open_all(reader, self.last_event_id)
+            await self.begin(reader.mailbox, partial(self.hub.leave_all, reader), scope, send)
             leaving.pop_all()
 
 

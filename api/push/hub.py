@@ -19,13 +19,13 @@ from redis.asyncio import Redis
 
 from api.auth.callers import Caller
 from api.errors import TooManyStreams
-from api.push.audience import Audience
+from api.push.audience import Audience, JobSubscription, UserSubscription
 from api.push.cause import Cause
 from api.push.clock import Clock
 from api.push.frames import BYE, position_of
-from api.push.mailbox import Mailbox, Slot, Slots
+from api.push.mailbox import JobMailbox, Mailbox, UserMailbox
 from api.push.metrics import Counts
-from api.push.reader import Truth
+from api.push.reader import StateReader
 from api.push.reconcile import PASSING, Reconciler
 from api.push.stream import Outbox
 from streams.channel.channel import channel_of
@@ -58,11 +58,10 @@ class Limits(Struct, frozen=True):
 class Hub:
     """All streams of one process."""
 
-    def __init__(self, redis: Redis, truth: Truth, limits: Limits, traces: "Traces | None" = None) -> None:
+    def __init__(self, redis: Redis, reader: StateReader, limits: Limits, traces: "Traces | None" = None) -> None:
         self.counts = Counts()
         self.outbox = Outbox()
-        self._truth = truth
-        truth.has_redis = lambda: self.is_whole
+        reader.has_redis = lambda: self.is_whole
         self._limits = limits
         self._traces = traces
         self._audiences: dict[bytes, Audience] = {}
@@ -71,7 +70,7 @@ class Hub:
         self._clock = Clock()
         self._published: list[int] = []  # the positions of what was heard, and perhaps not written yet
         self._listener = Listener(redis, self._hear, self._told)
-        self._reconciler = Reconciler(truth, self.spawn)
+        self._reconciler = Reconciler(reader, self.spawn)
         self._repair: asyncio.Task[None] | None = None
         self._tasks: asyncio.TaskGroup
         self._running: set[asyncio.Task[None]] = set()
@@ -126,52 +125,54 @@ class Hub:
         for mailbox in list(self._mailboxes):
             mailbox.cut()
 
-    def join(self, caller: Caller, job_id: str, last_event_id: str) -> Slot:
-        """Register a reader of one job until leave(); open() fills it. Raises TooManyStreams."""
+    def join(self, caller: Caller, job_id: str, last_event_id: str) -> JobSubscription:
+        """Register a reader of one job until leave(); open() fills its mailbox. Raises TooManyStreams."""
         audience = self._admit(caller.user_id)
         lifetime, is_token = _lifetime(caller)
-        slot = Slot(audience.watch(job_id), self._clock, lifetime, last_event_id, is_token=is_token)
-        slot.watch.join(slot)
-        self._add(slot)
-        return slot
+        mailbox = JobMailbox(job_id, self._clock, lifetime, last_event_id, is_token=is_token)
+        watch = audience.watch(job_id)
+        watch.join(mailbox)
+        self._add(mailbox)
+        return JobSubscription(watch, mailbox)
 
-    def join_all(self, caller: Caller, statuses: Collection[str]) -> Slots:
-        """Register a reader of all of a user's jobs until leave_all(); open_all() fills it. Raises TooManyStreams."""
+    def join_all(self, caller: Caller, statuses: Collection[str]) -> UserSubscription:
+        """Register a reader of all of a user's jobs until leave_all(); open_all() fills its mailbox. Raises TooManyStreams."""
         audience = self._admit(caller.user_id)
         lifetime, is_token = _lifetime(caller)
-        slots = Slots(audience, self._clock, lifetime, statuses, is_token=is_token)
-        audience.join_all(slots)
-        self._add(slots)
-        return slots
+        mailbox = UserMailbox(self._clock, lifetime, statuses, is_token=is_token)
+        audience.join_all(mailbox)
+        self._add(mailbox)
+        return UserSubscription(audience, mailbox)
 
-    def leave(self, slot: Slot) -> None:
+    def leave(self, reader: JobSubscription) -> None:
         """Take a reader of one job out."""
-        slot.watch.audience.leave(slot.watch, slot)
-        self._remove(slot, slot.watch.audience)
+        audience = reader.watch.audience
+        audience.leave(reader.watch, reader.mailbox)
+        self._remove(reader.mailbox, audience)
 
-    def leave_all(self, slots: Slots) -> None:
+    def leave_all(self, reader: UserSubscription) -> None:
         """Take a reader of all jobs out."""
-        slots.audience.leave_all(slots)
-        self._remove(slots, slots.audience)
+        reader.audience.leave_all(reader.mailbox)
+        self._remove(reader.mailbox, reader.audience)
 
-    async def open(self, slot: Slot) -> bool:
-        """Read what is true now and hand it to the reader; return False if it knows already, and nothing will follow.
+    async def open(self, reader: JobSubscription) -> bool:
+        """Read the job's state now and hand it to the reader; return False if it knows already, and nothing will follow.
 
         Raises JobNotFound where the job does not exist or is someone else's, TableUnavailable.
         """
-        is_heard = await self._heard(slot.watch.audience)
-        is_news = await self._reconciler.open(slot)
+        is_heard = await self._heard(reader.watch.audience)
+        is_news = await self._reconciler.open(reader)
         if not is_heard:
-            self._say_stale(slot, slot.watch.audience)
+            self._say_stale(reader.mailbox, reader.watch.audience)
         return is_news
 
-    async def open_all(self, slots: Slots, last_event_id: str) -> None:
-        """Read what is true now of all the user's jobs and hand it to the reader; raises TableUnavailable."""
-        is_heard = await self._heard(slots.audience)
+    async def open_all(self, reader: UserSubscription, last_event_id: str) -> None:
+        """Read the state of all the user's jobs now and hand them to the reader; raises TableUnavailable."""
+        is_heard = await self._heard(reader.audience)
         last = position_of(last_event_id)
-        is_all = await self._reconciler.open_all(slots, last, self._since(), is_heard=is_heard)
+        is_all = await self._reconciler.open_all(reader, last, self._since(), is_heard=is_heard)
         if not (is_all and self.is_whole):
-            self._say_stale(slots, slots.audience)
+            self._say_stale(reader.mailbox, reader.audience)
 
     def _admit(self, user_id: str) -> Audience:
         channel = channel_of(user_id)

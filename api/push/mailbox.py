@@ -6,16 +6,13 @@ hub's one clock looks at it when something is due.
 
 import random
 from collections.abc import Collection, Iterable
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from api.push import frames
 from api.push.cause import Cause
 from api.push.clock import Clock
 from api.push.frames import Event
 from streams.jobs.state import State
-
-if TYPE_CHECKING:
-    from api.push.audience import Audience, Watch
 
 PING_EVERY = 15  # seconds without anything else
 WARN_BEFORE = 30  # seconds before a token ends
@@ -187,21 +184,21 @@ class Mailbox:
         return frames.STALE
 
 
-class Slot(Mailbox):
-    """A reader of one job."""
+class JobMailbox(Mailbox):
+    """The mailbox of a reader of one job."""
 
-    __slots__ = ("_event", "_known", "watch")
+    __slots__ = ("_event", "_job_id", "_known")
 
-    def __init__(self, watch: "Watch", clock: Clock, lifetime: int, known_id: str, *, is_token: bool = False) -> None:
+    def __init__(self, job_id: str, clock: Clock, lifetime: int, known_id: str, *, is_token: bool = False) -> None:
         super().__init__(clock, lifetime, is_token=is_token)
-        self.watch = watch
+        self._job_id = job_id
         self._event: Event | None = None
         self._known = known_id  # what the client told that it has seen last
 
     @property
     def job_id(self) -> str:
         """The job."""
-        return self.watch.job_id
+        return self._job_id
 
     def put(self, event: Event) -> None:
         """Send this state unless a newer one comes first."""
@@ -229,8 +226,8 @@ class Slot(Mailbox):
         return event.of_one
 
 
-class Slots(Mailbox):
-    """A reader of all jobs of a user, or of those in some statuses.
+class UserMailbox(Mailbox):
+    """The mailbox of a reader of all jobs of a user, or of those in some statuses.
 
     `since` is the position up to which its client was told on earlier connections, None where there were none.
     """
@@ -240,17 +237,13 @@ class Slots(Mailbox):
         "_missing_since",
         "_opened_at",
         "_statuses",
-        "audience",
         "is_open",
         "lacks_position",
         "since",
     )
 
-    def __init__(
-        self, audience: "Audience", clock: Clock, lifetime: int, statuses: Collection[str], *, is_token: bool = False
-    ) -> None:
+    def __init__(self, clock: Clock, lifetime: int, statuses: Collection[str], *, is_token: bool = False) -> None:
         super().__init__(clock, lifetime, is_token=is_token)
-        self.audience = audience
         self.is_open = False
         self.since: int | None = None
         self.lacks_position = True  # what changed since then was not told

@@ -4,7 +4,6 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 
-from prometheus_client import Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import REGISTRY, Collector
 
@@ -13,10 +12,6 @@ from api.push.mailbox import Mailbox
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)  # seconds
 MICRO = 1_000_000
-
-requests = Histogram(
-    "headway_request_seconds", "Time to answer a request; of a stream, to its first bytes", ["route", "status"]
-)
 
 
 class Counts:

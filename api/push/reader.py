@@ -1,8 +1,9 @@
-"""What is true of a job now: the table says what, Redis adds which version that is.
+"""Reads a job's state: the table says what it is, Redis adds which version that is.
 
-Of all a user's jobs Redis also says what changed, and what it holds is handed on: the index lags behind the table.
+Of all a user's jobs Redis also says which changed, and the states that it holds are returned too: the index lags
+behind the table.
 
-Whoever reads must be listening already. Then a change that was relayed before is in the consistent read,
+The caller must be listening already. Then a change that was relayed before is in the consistent read,
 and one that is relayed later will be heard.
 """
 
@@ -35,7 +36,7 @@ class Snapshot(Struct, frozen=True):
     position: int | None
 
 
-class Truth:
+class StateReader:
     """Reads of the table and of Redis' latest; all raise TableUnavailable, and do without Redis where it is away.
 
     `has_redis` says whether to ask Redis at all; one that froze just now is waited for `redis_within` seconds.

@@ -13,10 +13,10 @@ from botocore.exceptions import ClientError
 from msgspec import Struct, field, structs
 
 from api.errors import JobNotFound
-from api.push.audience import Audience, Watch
+from api.push.audience import Audience, JobSubscription, UserSubscription, Watch
 from api.push.frames import Event
-from api.push.mailbox import Slot, Slots
-from api.push.reader import Snapshot, Truth
+from api.push.mailbox import UserMailbox
+from api.push.reader import Snapshot, StateReader
 from streams.errors import TableUnavailable
 from streams.jobs.state import State, deletion_of
 from streams.table.table import BATCH
@@ -40,8 +40,8 @@ class _Asking(Struct, eq=False):
 class Reconciler:
     """Reads again for the watches of one process; `spawn` starts tasks and owns them."""
 
-    def __init__(self, truth: Truth, spawn: Callable[[Coroutine[Any, Any, None]], object]) -> None:
-        self._truth = truth
+    def __init__(self, reader: StateReader, spawn: Callable[[Coroutine[Any, Any, None]], object]) -> None:
+        self._reader = reader
         self._spawn = spawn
         self._asking: dict[Watch, _Asking] = {}
 
@@ -51,40 +51,47 @@ class Reconciler:
             watch.settling = True
             self._spawn(self._settle(watch))
 
-    async def open(self, slot: Slot) -> bool:
-        """Read what is true of a job and hand it to its reader; return False if it knows already, and nothing will follow.
+    async def open(self, reader: JobSubscription) -> bool:
+        """Read the state of a job and hand it to its reader; return False if it knows already, and nothing will follow.
 
         What was heard while the read was under way may be older than what this client has seen elsewhere: the
         relay may be late. So a doubt is settled first. Raises JobNotFound, TableUnavailable.
         """
-        watch, shown = slot.watch, slot.watch.event
-        truth = await self._truth.of_one(watch.audience.user_id, watch.job_id)
-        if truth is None:
+        watch = reader.watch
+        shown = watch.event
+        state = await self._reader.of_one(watch.audience.user_id, watch.job_id)
+        if state is None:
             raise JobNotFound(watch.job_id)
-        watch.believe(truth, shown)
+        watch.believe(state, shown)
         for _ in range(SETTLE_AT_ONCE):
             if watch.doubtful:
                 await self._ask(watch, watch.doubtful)
         self.settle_soon(watch)
-        return slot.open(watch.event) if watch.event else True
+        return reader.mailbox.open(watch.event) if watch.event else True
 
-    async def open_all(self, slots: Slots, since: int | None, missing_since: int, *, is_heard: bool) -> bool:
-        """Read what is true of all the user's jobs and hand it to a reader of all; return whether that is all there is.
+    async def open_all(
+        self, reader: UserSubscription, since: int | None, missing_since: int, *, is_heard: bool
+    ) -> bool:
+        """Read the state of all the user's jobs and hand it to a reader of all; return whether that is all there is.
 
         Raises TableUnavailable.
 
         `since` is the position up to which its client was told; `missing_since` is one behind which something may be
         missing where not everything is heard.
         """
-        slots.since = since
-        snapshot = await self._truth.of_user(slots.audience.user_id, since)
+        reader.mailbox.since = since
+        snapshot = await self._reader.of_user(reader.audience.user_id, since)
         if not is_heard:
             snapshot = structs.replace(snapshot, position=None)
-        await self.hand_over(snapshot, slots.audience, [slots], missing_since)
+        await self.hand_over(snapshot, reader.audience, [reader.mailbox], missing_since)
         return snapshot.position is not None
 
     async def hand_over(
-        self, snapshot: Snapshot, audience: Audience, boxes: Collection[Slots], missing_since: int | None = None
+        self,
+        snapshot: Snapshot,
+        audience: Audience,
+        mailboxes: Collection[UserMailbox],
+        missing_since: int | None = None,
     ) -> None:
         """Open streams of all jobs with what was read; where Redis and the index disagree, the table itself is asked.
 
@@ -95,56 +102,58 @@ class Reconciler:
         watches = {watch.job_id: watch for watch in self._offer(snapshot, audience)}
         news, sure = set(snapshot.changed), set(watches)
         for _ in range(SETTLE_AT_ONCE):
-            heard = {job_id for box in boxes for job_id in box.heard_while_opening} - sure
+            heard = {job_id for mailbox in mailboxes for job_id in mailbox.heard_while_opening} - sure
             unsure = [watch for job_id in heard if (watch := audience.watches.get(job_id))]
             doubted = unsure + [watch for watch in watches.values() if watch.doubtful]
             async for watch, _event in self._reread(doubted):
                 news.add(watch.job_id)
             sure |= heard
         here = {**audience.watches, **watches}
-        for box in boxes:
+        for mailbox in mailboxes:
             # The index may not list yet what is watched here; to a new client that cannot be old.
-            asked = here if box.since is None else watches
+            asked = here if mailbox.since is None else watches
             events = [watch.event for watch in asked.values() if watch.event]
-            told = [event for event in events if event.state.job_id in news or box.opens_with(event.state)]
-            box.open(told, snapshot.position, missing_since)
+            told = [event for event in events if event.state.job_id in news or mailbox.opens_with(event.state)]
+            mailbox.open(told, snapshot.position, missing_since)
 
     async def mend(self, audiences: Collection[Audience], since: int) -> None:
         """Read again all that these users watch and say that it is live; raises TableUnavailable."""
         async for watch, _ in self._reread(_with_readers(audiences)):
-            for slot in watch.slots:
-                slot.live()
+            for mailbox in watch.mailboxes:
+                mailbox.live()
                 if watch.event:
-                    slot.put(watch.event)
+                    mailbox.put(watch.event)
         for audience in audiences:
-            if audience.boxes:
-                await self._mend_boxes(audience, since)
+            if audience.mailboxes:
+                await self._mend_user(audience, since)
             audience.missing_since = None
-            if audience.boxes:
+            if audience.mailboxes:
                 await asyncio.sleep(PAUSE_PER_USER)
 
-    async def _mend_boxes(self, audience: Audience, since: int) -> None:
-        behind = [box.since for box in audience.boxes if box.lacks_position and box.since is not None]
-        snapshot = await self._truth.of_user(audience.user_id, min([since, *behind]))
+    async def _mend_user(self, audience: Audience, since: int) -> None:
+        behind = [
+            mailbox.since for mailbox in audience.mailboxes if mailbox.lacks_position and mailbox.since is not None
+        ]
+        snapshot = await self._reader.of_user(audience.user_id, min([since, *behind]))
         await self._reread_unnamed(audience, {state.job_id for state in snapshot.states})
-        await self.hand_over(snapshot, audience, list(audience.boxes))
+        await self.hand_over(snapshot, audience, list(audience.mailboxes))
 
     async def poll(self, audiences: Collection[Audience]) -> None:
         """Read again all that is watched while nothing is heard: bars move, and stay stale; raises TableUnavailable."""
         async for watch, before in self._reread(_with_readers(audiences)):
-            for slot in watch.slots if watch.event is not before else ():
-                slot.stale()
+            for mailbox in watch.mailboxes if watch.event is not before else ():
+                mailbox.stale()
         for audience in audiences:
-            if audience.boxes:
-                await self._poll_boxes(audience)
+            if audience.mailboxes:
+                await self._poll_user(audience)
                 await asyncio.sleep(PAUSE_PER_USER)
 
-    async def _poll_boxes(self, audience: Audience) -> None:
-        snapshot = await self._truth.of_user(audience.user_id, None, surely=False)
+    async def _poll_user(self, audience: Audience) -> None:
+        snapshot = await self._reader.of_user(audience.user_id, None, surely=False)
         shown = {watch.event for watch in audience.watches.values()}
         moved = {watch.event for watch in self._offer(snapshot, audience)} - shown
-        for box in audience.boxes if moved else ():
-            box.stale()
+        for mailbox in audience.mailboxes if moved else ():
+            mailbox.stale()
 
     async def _settle(self, watch: Watch) -> None:
         while (asked := watch.doubtful) and watch.is_watched:
@@ -162,8 +171,8 @@ class Reconciler:
             return
         mine = self._asking[watch] = _Asking(asked, shown)
         try:
-            truth = await self._truth.of_one(watch.audience.user_id, watch.job_id)
-            watch.settle(truth or deletion_of(watch.job_id, asked.updated_at), shown, asked)
+            state = await self._reader.of_one(watch.audience.user_id, watch.job_id)
+            watch.settle(state or deletion_of(watch.job_id, asked.updated_at), shown, asked)
         finally:
             mine.is_over.set()
             if self._asking.get(watch) is mine:
@@ -178,16 +187,16 @@ class Reconciler:
     async def _reread(self, watches: Sequence[Watch]) -> AsyncIterator[tuple[Watch, Event | None]]:
         for start in range(0, len(watches), BATCH):
             shown = {(w.audience.user_id, w.job_id): (w, w.event) for w in watches[start : start + BATCH]}
-            truths = await self._truth.of_many(list(shown))
+            states = await self._reader.of_many(list(shown))
             for key, (watch, event) in shown.items():
-                watch.believe(truths[key], event)
+                watch.believe(states[key], event)
                 self.settle_soon(watch)
                 yield watch, event
             if start + BATCH < len(watches):
                 await asyncio.sleep(PAUSE)
 
     def _offer(self, snapshot: Snapshot, audience: Audience) -> list[Watch]:
-        if not audience.boxes:
+        if not audience.mailboxes:
             return []  # All have left while it was read.
         watches = {state.job_id: audience.watch(state.job_id) for state in snapshot.states}
         for state in snapshot.states:
@@ -198,4 +207,4 @@ class Reconciler:
 
 
 def _with_readers(audiences: Iterable[Audience]) -> list[Watch]:
-    return [watch for audience in audiences for watch in audience.watches.values() if watch.slots]
+    return [watch for audience in audiences for watch in audience.watches.values() if watch.mailboxes]

@@ -6,7 +6,7 @@ from litestar import Response, Router, get
 from litestar.handlers import HTTPRouteHandler
 from msgspec import json
 
-from api.page.pages import POLICY, static_files
+from api.http.static import POLICY, static_files
 from api.rest.openapi import describe
 from streams.settings import Settings
 

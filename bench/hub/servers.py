@@ -15,7 +15,7 @@ from bench import items
 from bench.hub.load import DIGITS, Load
 from bench.peers import nchan
 from streams.channel.channel import Channel, channel_of, connect_redis
-from streams.feed.record import Change
+from streams.jobs.change import Change
 from streams.jobs.job import Job
 from streams.jobs.state import State, Version, state_of
 from tests.support.stack import Stack, bearer, boto_client, typed

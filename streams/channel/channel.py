@@ -20,7 +20,7 @@ from streams.channel.message import completed, head_of, state_from_message
 from streams.channel.nodes import Nodes
 from streams.channel.routing import Errand, Word, run
 from streams.errors import ChannelUnavailable
-from streams.feed.record import Change
+from streams.jobs.change import Change
 from streams.jobs.state import State
 
 log = structlog.get_logger()

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from msgspec import DecodeError, Struct, ValidationError, field, json
 
 from streams.errors import ItemRefused
+from streams.jobs.change import Change, changes_between
 from streams.jobs.item import Item, job_from_item
-from streams.jobs.job import Job, public
-from streams.jobs.state import State, Version, deletion_of, state_of
+from streams.jobs.job import Job
+from streams.jobs.state import Version
 
 
 class Images(Struct, frozen=True, rename="pascal", gc=False):
@@ -25,13 +26,6 @@ class Record(Struct, frozen=True, rename="camel", gc=False):
 
     event_name: str
     dynamodb: Images
-
-
-class Change(Struct, frozen=True, gc=False):
-    """A state that one user's watchers must hear of."""
-
-    user_id: str
-    state: State
 
 
 class Meaning(Struct, frozen=True, gc=False):
@@ -92,21 +86,14 @@ def job_id_of(raw: bytes) -> str | None:
 
 
 def meaning_of(record: Record, epoch: int) -> Meaning:
-    """Say what a record changes for its job's watchers; raises ItemRefused where it holds no job.
-
-    A write that leaves the public fields as they were changes nothing. A job handed to another user is
-    a deletion for the first one.
-    """
+    """Say what a record changes for its job's watchers; raises ItemRefused where it holds no job."""
     images = record.dynamodb
     version = _version(epoch, images.sequence_number)
     before = _job_before(images.old_image)
     if images.new_image is None:
-        return Meaning(_deletion(before, version), [])
+        return Meaning(changes_between(before, None, version), [])
     job, wrong = job_from_item(images.new_image)
-    changes = _deletion(before, version) if before and before.user_id != job.user_id else []
-    if changes or before is None or public(before) != public(job):
-        changes.append(Change(job.user_id, state_of(job, version)))
-    return Meaning(changes, wrong)
+    return Meaning(changes_between(before, job, version), wrong)
 
 
 def _version(epoch: int, sequence_number: str) -> Version:
@@ -123,9 +110,3 @@ def _job_before(image: Item | None) -> Job | None:
         return job_from_item(image)[0]
     except ItemRefused:
         return None  # It was no job before this write, so nobody was told of it.
-
-
-def _deletion(before: Job | None, version: Version) -> list[Change]:
-    if before is None:
-        return []
-    return [Change(before.user_id, deletion_of(before.job_id, before.updated_at, version))]

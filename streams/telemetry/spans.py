@@ -26,7 +26,7 @@ from opentelemetry.trace import (
 from opentelemetry.util.types import AttributeValue
 
 from streams.jobs.state import State
-from streams.telemetry.tracing import Times, span_id_of, trace_id_of
+from streams.telemetry.trace_ids import Times, span_id_of, trace_id_of
 
 CLOSE_WITHIN = 0.5  # seconds that the last spans have to reach the collector
 RECORD, PUBLISH, PUSH = "relay record", "publish", "push"

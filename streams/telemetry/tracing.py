@@ -1,19 +1,13 @@
-"""Traces from the stream's record to the frame: whether they are on, and which ids they have.
+"""Whether this process writes traces, by OpenTelemetry's own variables.
 
-Redis carries nothing for them. All ids follow from the job and the version of a state, so the relay and every
-api process speak of the same trace, and agree on whether it is sampled, without having told each other.
 OpenTelemetry is imported only where it is switched on (streams/telemetry/spans.py).
 """
 
 from collections.abc import Mapping
-from hashlib import blake2s
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import structlog
-from msgspec import Struct
-
-from streams.jobs.state import State
 
 if TYPE_CHECKING:
     from streams.telemetry.spans import Traces
@@ -23,15 +17,6 @@ log = structlog.get_logger()
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 SPOKEN = "http/protobuf"
-
-
-class Times(Struct, frozen=True):
-    """When a record was created, read, handed to Redis, and answered; Unix nanoseconds."""
-
-    created: int
-    read: int
-    publishing: int
-    published: int
 
 
 def traces_from(environment: Mapping[str, str], service: str) -> "Traces | None":
@@ -46,20 +31,6 @@ def traces_from(environment: Mapping[str, str], service: str) -> "Traces | None"
     traces = Traces(None if _is_named(environment) else service)
     log.info("tracing is on", sampler=traces.sampler.get_description())
     return traces
-
-
-def trace_id_of(state: State) -> int:
-    """Return the id of the trace of a state that has a version."""
-    return _digest("trace", state.job_id, str(state.version), size=16)
-
-
-def span_id_of(name: str, state: State) -> int:
-    """Return the id of the relay's span of this name; two users may be told of one version, in different ways."""
-    return _digest(name, state.kind, state.job_id, str(state.version), size=8)
-
-
-def _digest(*words: str, size: int) -> int:
-    return int.from_bytes(blake2s("\0".join(words).encode(), digest_size=size).digest())
 
 
 def _are_asked_for(environment: Mapping[str, str]) -> bool:

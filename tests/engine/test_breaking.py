@@ -7,7 +7,7 @@ from typing import Any
 
 from api.auth.callers import Caller
 from api.push.hub import Hub, Limits
-from api.push.reader import Snapshot, Truth
+from api.push.reader import Snapshot, StateReader
 from api.push.stream import Stream
 from streams.channel.channel import Channel, connect_redis
 from streams.jobs.state import State, Version
@@ -18,7 +18,7 @@ CALLER = Caller("ann")
 STATE = State("job", "update", "processing", 1, b"{}", Version(1, 1), 5)
 
 
-class Held(Truth):
+class Held(StateReader):
     """Says what was true before the break, when it is let."""
 
     def __init__(self, table: Any, channel: Channel) -> None:
@@ -40,10 +40,10 @@ class Held(Truth):
 async def hub_of(stack: Stack) -> AsyncIterator[tuple[Hub, Held]]:
     redis = connect_redis(stack.environment["HEADWAY_REDIS_URL"])
     channel = Channel(redis)
-    truth = Held(None, channel)
-    async with Hub(redis, truth, Limits(9, 9)).running() as hub:
+    reader = Held(None, channel)
+    async with Hub(redis, reader, Limits(9, 9)).running() as hub:
         await hub.until_whole(10)
-        yield hub, truth
+        yield hub, reader
     await channel.close()
 
 
@@ -54,16 +54,16 @@ async def until_broken(hub: Hub) -> None:
 
 
 async def test_a_stream_that_opens_while_the_feed_breaks_says_so_after_it_was_live(stack: Stack) -> None:
-    async with hub_of(stack) as (hub, truth):
-        slots = hub.join_all(CALLER, ())
-        opening = asyncio.ensure_future(hub.open_all(slots, ""))
-        await truth.asked.wait()
+    async with hub_of(stack) as (hub, reader):
+        subscription = hub.join_all(CALLER, ())
+        opening = asyncio.ensure_future(hub.open_all(subscription, ""))
+        await reader.asked.wait()
         stack.redis.stop()
         await until_broken(hub)
-        truth.let.set()
+        reader.let.set()
         await opening
-        told = slots.take()
-        hub.leave_all(slots)
+        told = subscription.mailbox.take()
+        hub.leave_all(subscription)
     assert b"event: update" in told
     assert told.rindex(b"event: stale") > told.rindex(b"event: live")
 
@@ -84,14 +84,16 @@ class Recorder(asyncio.Transport):
 
 
 async def test_how_long_it_took_is_noted_when_it_was_written(stack: Stack) -> None:
-    async with hub_of(stack) as (hub, truth):
-        slot = hub.join(CALLER, "job", "")
-        await hub.open(slot)
+    async with hub_of(stack) as (hub, reader):
+        subscription = hub.join(CALLER, "job", "")
+        await hub.open(subscription)
         recorder = Recorder(hub)
-        Stream(slot, hub.outbox, hub.counts, "a request", lambda: hub.leave(slot)).connection_made(recorder)
+        Stream(
+            subscription.mailbox, hub.outbox, hub.counts, "a request", lambda: hub.leave(subscription)
+        ).connection_made(recorder)
         unwatched, watched = (change("ann", 2, job_id) for job_id in ("another job", "job"))
-        await truth.channel.publish([unwatched, watched])  # in one piece
+        await reader.channel.publish([unwatched, watched])  # in one piece
         async with asyncio.timeout(10):
             await recorder.written.wait()
         assert recorder.noted == [0]
-        hub.leave(slot)
+        hub.leave(subscription)

@@ -16,7 +16,7 @@ from streams.channel.channel import Outcome
 from streams.feed.lease import Checkpoint, Lease
 from streams.feed.leases import Leases
 from streams.feed.parked import Parked, ParkedRecords
-from streams.feed.record import Change
+from streams.jobs.change import Change
 from streams.jobs.job import Job
 from streams.jobs.state import Version, state_of
 from streams.settings import settings_from

@@ -8,7 +8,7 @@ import pytest
 
 from streams.channel.channel import Outcome
 from streams.feed.leases import Leases
-from streams.feed.record import Change
+from streams.jobs.change import Change
 from streams.jobs.job import Job
 from streams.jobs.state import Version, state_of
 from streams.table.table import Table

@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 
 from streams.jobs.state import State, Version
-from streams.telemetry.tracing import trace_id_of
+from streams.telemetry.trace_ids import trace_id_of
 from tests.engine.test_streams import has_shown, put, watching
 from tests.support.collector import Collector
 from tests.support.stack import Stack

@@ -8,7 +8,7 @@ from itertools import pairwise
 from streams.channel.channel import Channel, channel_of, connect_redis
 from streams.channel.listener import Listener
 from streams.channel.message import state_from_message
-from streams.feed.record import Change
+from streams.jobs.change import Change
 from streams.jobs.state import State, Version
 
 

@@ -8,7 +8,8 @@ from msgspec import Struct
 
 from streams.channel.channel import Outcome
 from streams.errors import ItemRefused
-from streams.feed.record import Change, Meaning, decode_record, meaning_of
+from streams.feed.record import Meaning, decode_record, meaning_of
+from streams.jobs.change import Change
 from streams.table.table import attributes_ignored
 from workers.relay import metrics
 

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from streams.channel.channel import KEEP, Outcome
 from streams.feed.leases import Leases
-from streams.feed.record import Change
+from streams.jobs.change import Change
 from streams.jobs.job import FINAL_STATUSES, Job
 from streams.jobs.state import State, Version, deletion_of, state_of
 from workers.relay import metrics

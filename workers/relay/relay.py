@@ -18,7 +18,7 @@ from streams.feed.leases import Leases
 from streams.feed.parked import Parked, ParkedRecords
 from streams.feed.record import decode_record, job_id_of, last_sequence
 from streams.table.table import Table
-from streams.telemetry.tracing import Times
+from streams.telemetry.trace_ids import Times
 from workers.relay import metrics
 from workers.relay.batch import Batch, batches, understand
 from workers.relay.holding import Holding

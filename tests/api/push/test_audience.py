@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from streams.jobs.state import State
+from tests.api.push.process import Process, Reader
 from tests.api.push.world import JOBS, Client, World, statuses_of
-from tests.support.process import Process, Reader
 
 job_ids = st.sampled_from(JOBS)
 statuses = st.sampled_from(["processing", "processing", "completed", "failed"])
@@ -169,7 +169,7 @@ class Watching(RuleBasedStateMachine):
         for process in self.processes:
             assert bool(process.audiences) is bool(process.readers or process.opening)
             for audience in process.audiences.values():
-                assert audience.boxes or all(watch.slots for watch in audience.watches.values())
+                assert audience.mailboxes or all(watch.mailboxes for watch in audience.watches.values())
 
     def teardown(self) -> None:
         try:

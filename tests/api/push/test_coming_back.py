@@ -2,8 +2,8 @@
 
 import pytest
 
+from tests.api.push.process import Process, connected, publish, reads_end
 from tests.api.push.world import Client, World
-from tests.support.process import Process, connected, publish, reads_end
 
 
 def test_an_index_that_lags_behind_does_not_move_a_bar_back(world: World) -> None:

@@ -4,17 +4,14 @@ import pytest
 from msgspec import structs
 
 from api.push import frames
-from api.push.audience import Audience
 from api.push.cause import Cause
 from api.push.clock import Clock
 from api.push.frames import Event
-from api.push.mailbox import Mailbox, Slot, Slots
+from api.push.mailbox import JobMailbox, Mailbox, UserMailbox
 from streams.jobs.job import Job
 from streams.jobs.state import State, Version, deletion_of, state_of
 
 BYE = frames.BYE
-AUDIENCE = Audience("u", b"hw:{u}")
-WATCH = AUDIENCE.watch("job_1")
 
 
 def event(sequence: int, status: str = "processing", job_id: str = "job_1") -> Event:
@@ -22,17 +19,17 @@ def event(sequence: int, status: str = "processing", job_id: str = "job_1") -> E
     return Event(structs.replace(state_of(job, Version(1, sequence)), position=sequence), sequence)
 
 
-def slot(known_id: str = "") -> Slot:
-    return Slot(WATCH, Clock(), 600, known_id)
+def job_mailbox(known_id: str = "") -> JobMailbox:
+    return JobMailbox("job_1", Clock(), 600, known_id)
 
 
-def slots(*statuses: str) -> Slots:
-    return Slots(AUDIENCE, Clock(), 600, statuses)
+def user_mailbox(*statuses: str) -> UserMailbox:
+    return UserMailbox(Clock(), 600, statuses)
 
 
-def told(clock: Clock, lifetime: int, *, is_token: bool = False) -> Slot:
+def told(clock: Clock, lifetime: int, *, is_token: bool = False) -> JobMailbox:
     """Return the mailbox of a reader who was told something just now, and so will not be pinged for a while."""
-    box = Slot(WATCH, clock, lifetime, "", is_token=is_token)
+    box = JobMailbox("job_1", clock, lifetime, "", is_token=is_token)
     box.put(event(1))
     box.take()
     return box
@@ -62,15 +59,15 @@ def heard(box: Mailbox) -> list[bytes]:
 
 
 def test_a_reader_who_was_asleep_gets_the_newest_state_only() -> None:
-    box = slot()
+    box = job_mailbox()
     for sequence in (1, 2, 3):
         box.put(event(sequence))
     assert box.take() == event(3).of_one
     assert not box.ended
 
 
-@pytest.mark.parametrize("box", [slot(), slots()], ids=["one job", "all jobs"])
-def test_it_rings_whenever_there_is_something_to_take(box: Slot | Slots) -> None:
+@pytest.mark.parametrize("box", [job_mailbox(), user_mailbox()], ids=["one job", "all jobs"])
+def test_it_rings_whenever_there_is_something_to_take(box: JobMailbox | UserMailbox) -> None:
     taken = heard(box)
     box.put(event(1))
     box.put(event(2))
@@ -78,7 +75,7 @@ def test_it_rings_whenever_there_is_something_to_take(box: Slot | Slots) -> None
 
 
 def test_a_final_state_ends_the_stream_of_one_job_and_nothing_follows_it() -> None:
-    box = slot()
+    box = job_mailbox()
     box.stale()
     box.notice(frames.PING)
     box.put(event(2, "completed"))
@@ -87,14 +84,14 @@ def test_a_final_state_ends_the_stream_of_one_job_and_nothing_follows_it() -> No
 
 
 def test_a_final_state_does_not_end_the_stream_of_all_jobs() -> None:
-    box = slots()
+    box = user_mailbox()
     box.put(event(2, "completed"))
     assert box.take() == event(2, "completed").of_all
     assert not box.ended
 
 
 def test_all_jobs_are_told_in_the_order_of_their_positions_the_newest_of_each() -> None:
-    box = slots()
+    box = user_mailbox()
     for told in (event(1, job_id="a"), event(2, job_id="b"), event(3, job_id="a"), event(4, job_id="c")):
         box.put(told)
     assert box.take() == b"".join(
@@ -103,7 +100,7 @@ def test_all_jobs_are_told_in_the_order_of_their_positions_the_newest_of_each() 
 
 
 def test_a_client_who_knows_the_state_hears_nothing_until_it_changes() -> None:
-    box = slot(known_id="1-1")
+    box = job_mailbox(known_id="1-1")
     assert box.open(event(1))
     assert box.take() == b""
     box.put(event(2))
@@ -111,17 +108,17 @@ def test_a_client_who_knows_the_state_hears_nothing_until_it_changes() -> None:
 
 
 def test_a_client_who_knows_the_final_state_has_nothing_to_wait_for() -> None:
-    assert not slot(known_id="1-2").open(event(2, "failed"))
+    assert not job_mailbox(known_id="1-2").open(event(2, "failed"))
 
 
 def test_a_client_who_knows_an_older_state_gets_the_newest() -> None:
-    box = slot(known_id="1-1")
+    box = job_mailbox(known_id="1-1")
     assert box.open(event(2, "failed"))
     assert box.take() == event(2, "failed").of_one
 
 
 def test_what_came_before_the_opening_and_is_known_is_not_told_again() -> None:
-    box = slot(known_id="1-2")
+    box = job_mailbox(known_id="1-2")
     box.put(event(1))
     assert box.open(event(2))
     box.end(Cause.SHUTDOWN, BYE)
@@ -129,15 +126,17 @@ def test_what_came_before_the_opening_and_is_known_is_not_told_again() -> None:
 
 
 def test_a_stream_of_all_jobs_opens_with_what_was_read_before_what_came_meanwhile() -> None:
-    box = slots()
+    box = user_mailbox()
     box.put(event(5, job_id="b"))
     box.open([event(3, job_id="c"), event(2, job_id="b"), event(1, job_id="a")], 4)
     told = [event(1, job_id="a"), event(3, job_id="c"), event(5, job_id="b")]
     assert box.take() == b"".join(event.of_all for event in told) + frames.live(4)
 
 
-@pytest.mark.parametrize(("box", "of"), [(slot(), "of_one"), (slots(), "of_all")], ids=["one job", "all jobs"])
-def test_that_nothing_is_heard_is_told_behind_what_came_before(box: Slot | Slots, of: str) -> None:
+@pytest.mark.parametrize(
+    ("box", "of"), [(job_mailbox(), "of_one"), (user_mailbox(), "of_all")], ids=["one job", "all jobs"]
+)
+def test_that_nothing_is_heard_is_told_behind_what_came_before(box: JobMailbox | UserMailbox, of: str) -> None:
     box.stale()
     box.put(event(1))
     box.stale()
@@ -145,7 +144,7 @@ def test_that_nothing_is_heard_is_told_behind_what_came_before(box: Slot | Slots
 
 
 def test_what_is_over_before_it_was_told_is_not_told() -> None:
-    box = slot()
+    box = job_mailbox()
     box.stale()
     box.live()
     box.put(event(1))
@@ -153,18 +152,20 @@ def test_what_is_over_before_it_was_told_is_not_told() -> None:
 
 
 def test_an_opening_takes_back_that_nothing_is_heard() -> None:
-    box = slots()
+    box = user_mailbox()
     box.stale()
     box.open([], 7)
     assert box.take() == frames.live(7)
 
 
-@pytest.mark.parametrize("box", [slot(), slots(), Mailbox(Clock(), 600)], ids=["one job", "all jobs", "any"])
+@pytest.mark.parametrize(
+    "box", [job_mailbox(), user_mailbox(), Mailbox(Clock(), 600)], ids=["one job", "all jobs", "any"]
+)
 def test_an_ended_stream_tells_what_waits_and_says_farewell(box: Mailbox) -> None:
     told = b""
-    if isinstance(box, Slot | Slots):
+    if isinstance(box, JobMailbox | UserMailbox):
         box.put(event(1))
-        told = event(1).of_all if isinstance(box, Slots) else event(1).of_one
+        told = event(1).of_all if isinstance(box, UserMailbox) else event(1).of_one
     box.notice(frames.PING)
     box.end(Cause.SHUTDOWN, BYE)
     assert box.take() == told + frames.PING + BYE
@@ -172,7 +173,7 @@ def test_an_ended_stream_tells_what_waits_and_says_farewell(box: Mailbox) -> Non
 
 
 def test_a_stream_can_end_without_a_word() -> None:
-    box = slot()
+    box = job_mailbox()
     taken = heard(box)
     box.end(Cause.AGE)
     assert taken == [b""]
@@ -220,7 +221,7 @@ def test_a_token_that_ends_is_told_half_a_minute_before() -> None:
 
 def test_a_client_that_reads_again_in_time_is_not_cut() -> None:
     clock = Clock()
-    box = Slot(WATCH, clock, 600, "")
+    box = JobMailbox("job_1", clock, 600, "")
     heard(box)
     for _ in range(20):
         box.block()
@@ -232,7 +233,7 @@ def test_a_client_that_reads_again_in_time_is_not_cut() -> None:
 
 def test_a_client_that_does_not_read_the_last_words_is_cut_in_five_seconds() -> None:
     clock = Clock()
-    box = Slot(WATCH, clock, 600, "")
+    box = JobMailbox("job_1", clock, 600, "")
     heard(box)
     box.end(Cause.SHUTDOWN, BYE)
     for _ in range(4):
@@ -245,7 +246,7 @@ def test_a_client_that_does_not_read_the_last_words_is_cut_in_five_seconds() -> 
 @pytest.mark.parametrize("until", [0, 1, 5, 20])
 def test_nothing_keeps_the_mailbox_of_a_client_who_left(until: int) -> None:
     clock = Clock()
-    box = Slot(WATCH, clock, 600, "", is_token=True)
+    box = JobMailbox("job_1", clock, 600, "", is_token=True)
     for _ in range(until):
         clock.tick()
     kept = sys.getrefcount(box)
@@ -265,7 +266,7 @@ def test_nothing_keeps_the_mailbox_of_a_client_who_left(until: int) -> None:
 )
 def test_a_stream_knows_why_it_ended(is_token: bool, is_blocked: bool, ticks: int, cause: Cause) -> None:
     clock = Clock()
-    box = Slot(WATCH, clock, 40, "", is_token=is_token)
+    box = JobMailbox("job_1", clock, 40, "", is_token=is_token)
     if is_blocked:
         box.block()
     for _ in range(ticks):
@@ -275,7 +276,7 @@ def test_a_stream_knows_why_it_ended(is_token: bool, is_blocked: bool, ticks: in
 
 
 def test_a_last_state_is_the_cause_unless_there_was_one_before() -> None:
-    done, deleted, aged = slot(), slot(), slot()
+    done, deleted, aged = job_mailbox(), job_mailbox(), job_mailbox()
     for box in (done, aged):
         box.put(event(1, "completed"))
     deleted.put(Event(deletion_of("job_1", 1, Version(1, 2)), 0))
@@ -286,7 +287,7 @@ def test_a_last_state_is_the_cause_unless_there_was_one_before() -> None:
 
 
 def test_what_a_newer_state_replaced_is_counted() -> None:
-    one, all_jobs = slot(), slots()
+    one, all_jobs = job_mailbox(), user_mailbox()
     for sequence in range(5):
         one.put(event(sequence))
         all_jobs.put(event(sequence))
@@ -308,7 +309,7 @@ def test_what_a_newer_state_replaced_is_counted() -> None:
 def test_a_tab_hears_of_jobs_that_are_in_it_come_or_leave(
     wanted: tuple[str, ...], before: str | None, now: str, told: bool
 ) -> None:
-    assert slots(*wanted).wants(state(before) if before else None, state(now)) is told
+    assert user_mailbox(*wanted).wants(state(before) if before else None, state(now)) is told
 
 
 @pytest.mark.parametrize(
@@ -323,11 +324,11 @@ def test_a_tab_hears_of_jobs_that_are_in_it_come_or_leave(
     ],
 )
 def test_a_tab_opens_with_its_jobs_that_are_not_final(wanted: tuple[str, ...], status: str, opens: bool) -> None:
-    assert slots(*wanted).opens_with(state(status)) is opens
+    assert user_mailbox(*wanted).opens_with(state(status)) is opens
 
 
 def test_a_mailbox_holds_one_state_a_job_however_many_come() -> None:
-    one, all_jobs = slot(), slots()
+    one, all_jobs = job_mailbox(), user_mailbox()
     for sequence in range(1000):
         one.put(event(sequence))
         all_jobs.put(event(sequence, job_id=f"job_{sequence % 3}"))
@@ -336,7 +337,7 @@ def test_a_mailbox_holds_one_state_a_job_however_many_come() -> None:
 
 
 def test_only_an_opening_without_a_position_gives_a_new_client_one_with_stale() -> None:
-    box, late = slots(), slots()
+    box, late = user_mailbox(), user_mailbox()
     box.open([], 5000, 1000)
     late.open([], None, 1000)
     box.take()

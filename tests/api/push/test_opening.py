@@ -1,8 +1,8 @@
 """What a stream of all jobs opens with: the newest, whatever lags or was forgotten, and nothing of what was over before."""
 
 from api.push.frames import Event
+from tests.api.push.process import Process, Reader, connected, publish, reads_end
 from tests.api.push.world import Client, World
-from tests.support.process import Process, Reader, connected, publish, reads_end
 
 
 def opening(process: Process, client: Client) -> Reader:

@@ -7,7 +7,7 @@ import pytest
 
 from api.push.audience import Audience, Watch
 from api.push.clock import Clock
-from api.push.mailbox import Slot
+from api.push.mailbox import JobMailbox
 from streams.jobs.job import Job
 from streams.jobs.state import State, Version, deletion_of, state_of
 from tests.api.push.world import USER, World
@@ -23,7 +23,7 @@ def state(status: str, version: int | None = None, updated_at: int = 5) -> State
 @pytest.fixture
 def watch() -> Watch:
     watch = Audience(USER, b"hw").watch("job_a")
-    watch.join(Slot(watch, Clock(), 600, ""))
+    watch.join(JobMailbox("job_a", Clock(), 600, ""))
     return watch
 
 
@@ -33,11 +33,11 @@ def shown(watch: Watch) -> State:
 
 
 def test_a_state_that_several_are_told_is_rendered_once_and_one_for_a_single_reader_is_not_kept(watch: Watch) -> None:
-    (first,) = watch.slots
+    (first,) = watch.mailboxes
     watch.offer(state("processing", 1))
     assert watch.event
     assert first.take() is not watch.event.of_one
-    second = Slot(watch, Clock(), 600, "")
+    second = JobMailbox("job_a", Clock(), 600, "")
     watch.join(second)
     watch.offer(state("processing", 2))
     assert first.take() is second.take()
@@ -125,9 +125,9 @@ def answer(world: World, read: Coroutine[Any, Any, T]) -> T:
 def test_redis_adds_its_version_only_to_what_the_table_says(world: World) -> None:
     world.write("job_a", "pending", 0)
     message = world.publish("job_a")
-    assert answer(world, world.truth.of_one(USER, "job_a")) == message
+    assert answer(world, world.reader.of_one(USER, "job_a")) == message
     world.write("job_a", "processing", 1)  # not relayed yet
-    truth = answer(world, world.truth.of_one(USER, "job_a"))
+    truth = answer(world, world.reader.of_one(USER, "job_a"))
     assert truth
     assert (truth.status, truth.version) == ("processing", None)
 
@@ -136,17 +136,17 @@ def test_a_read_does_without_redis_where_it_is_away(world: World) -> None:
     world.write("job_a", "pending", 0)
     world.publish("job_a")
     world.redis_away = True
-    truth = answer(world, world.truth.of_one(USER, "job_a"))
+    truth = answer(world, world.reader.of_one(USER, "job_a"))
     assert truth
     assert (truth.status, truth.version) == ("pending", None)
-    assert answer(world, world.truth.of_user(USER, None)).position is None
+    assert answer(world, world.reader.of_user(USER, None)).position is None
 
 
 def test_a_job_of_somebody_else_is_as_good_as_none(world: World) -> None:
     world.write("job_a", "pending", 0)
-    assert answer(world, world.truth.of_one("somebody else", "job_a")) is None
-    assert answer(world, world.truth.of_one(USER, "job_b")) is None
-    many = answer(world, world.truth.of_many([("somebody else", "job_a"), (USER, "job_b"), (USER, "job_a")]))
+    assert answer(world, world.reader.of_one("somebody else", "job_a")) is None
+    assert answer(world, world.reader.of_one(USER, "job_b")) is None
+    many = answer(world, world.reader.of_many([("somebody else", "job_a"), (USER, "job_b"), (USER, "job_a")]))
     assert [state.kind for state in many.values()] == ["deleted", "deleted", "update"]
     assert many["somebody else", "job_a"].data == b'{"job_id":"job_a"}'
 
@@ -180,8 +180,8 @@ def test_a_watch_that_was_forgotten_tells_nobody_any_more(watch: Watch) -> None:
     watch.offer(state("processing"))
     doubt = state("failed", 2)
     watch.offer(doubt)
-    audience, slot = watch.audience, next(iter(watch.slots))
-    audience.leave(watch, slot)
+    audience, mailbox = watch.audience, next(iter(watch.mailboxes))
+    audience.leave(watch, mailbox)
     again = audience.watch("job_a")
     assert again is not watch
     watch.settle(state("failed"), watch.event, doubt)

@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast
 
 from msgspec import json, structs
 
-from api.push.reader import Truth
+from api.push.reader import StateReader
 from streams.channel.channel import Channel, Recent
 from streams.errors import ChannelUnavailable
 from streams.jobs.job import Job
@@ -55,7 +55,7 @@ class History:
 
 
 class World:
-    """The table and Redis as Truth reads them, on a loop that turns only when told to."""
+    """The table and Redis as StateReader reads them, on a loop that turns only when told to."""
 
     def __init__(self) -> None:
         self.loop = JumpingLoop()
@@ -70,7 +70,7 @@ class World:
         self.redis_away = False
         self.gates: list[asyncio.Future[None]] = []
         self._under_way: list[asyncio.Task[Any]] = []
-        self.truth = Truth(cast("Table", self), cast("Channel", self), redis_within=None)
+        self.reader = StateReader(cast("Table", self), cast("Channel", self), redis_within=None)
 
     @property
     def seconds(self) -> int:

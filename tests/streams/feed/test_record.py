@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from msgspec import json
 
 from streams.errors import ItemRefused
-from streams.feed.record import Change, Meaning, decode_record, last_sequence, meaning_of
+from streams.feed.record import Meaning, decode_record, last_sequence, meaning_of
+from streams.jobs.change import Change
 from streams.jobs.item import Item
 from streams.jobs.state import Version
 from tests.support import strategies

@@ -8,7 +8,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from streams.jobs.state import State, Version
-from streams.telemetry.tracing import span_id_of, trace_id_of, traces_from
+from streams.telemetry.trace_ids import span_id_of, trace_id_of
+from streams.telemetry.tracing import traces_from
 
 HERE = "http://127.0.0.1:9"
 ROOT = Path(__file__).parents[3]

@@ -16,7 +16,7 @@ from streams.feed.feed import Feed
 from streams.feed.lease import Lease
 from streams.feed.leases import Leases
 from streams.feed.parked import Parked, ParkedRecords
-from streams.feed.record import Change
+from streams.jobs.change import Change
 from streams.jobs.item import Item, job_from_item
 from streams.jobs.job import Job
 from streams.jobs.state import State, order

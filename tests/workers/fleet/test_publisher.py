@@ -12,7 +12,7 @@ from streams.channel.channel import Channel, Outcome
 from streams.errors import LeaseLost
 from streams.feed.lease import Lease
 from streams.feed.leases import Leases
-from streams.feed.record import Change
+from streams.jobs.change import Change
 from tests.support.clock import run
 from tests.support.stack import typed
 from tests.workers.fleet.fake_stream import record_of

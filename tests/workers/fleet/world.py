@@ -14,7 +14,7 @@ from msgspec import Struct, convert
 from streams.feed.feed import epoch_of
 from streams.feed.lease import Lease
 from streams.feed.parked import Parked
-from streams.feed.record import Change
+from streams.jobs.change import Change
 from streams.jobs.item import Item, job_from_item
 from streams.jobs.state import State, state_of
 from tests.support.stack import typed

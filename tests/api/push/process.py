@@ -4,10 +4,10 @@ from collections.abc import Coroutine
 from typing import Any
 
 from api.errors import JobNotFound
-from api.push.audience import Audience
+from api.push.audience import Audience, JobSubscription, UserSubscription, Watch
 from api.push.clock import Clock
 from api.push.frames import position_of
-from api.push.mailbox import Slot, Slots
+from api.push.mailbox import JobMailbox, UserMailbox
 from api.push.reconcile import Reconciler
 from streams.jobs.state import State
 from tests.api.push.world import USER, Client, World
@@ -26,7 +26,7 @@ class Process:
         self.flying: list[State] = []
         self.heard: list[State] = []  # since somebody watches on this connection to Redis
         self.whole = True
-        self._reconciler = Reconciler(world.truth, self._spawn)
+        self._reconciler = Reconciler(world.reader, self._spawn)
         self._position = 0
         self._since: int | None = None  # all is heard up to here, and not all behind it
 
@@ -64,7 +64,7 @@ class Process:
         for audience in self.audiences.values():
             audience.miss(self._since)
         for reader in self.readers:
-            reader.box.stale()
+            reader.mailbox.stale()
 
     def mend_feed(self) -> None:
         self.whole = True
@@ -79,17 +79,17 @@ class Process:
 
     def connect(self, client: Client, job_id: str) -> None:
         watch = self.audience.watch(job_id)
-        slot = Slot(watch, Clock(), LONG, client.last_event_id)
-        watch.join(slot)
-        reader = self._joined(client, slot)
-        self._spawn(self._open(reader, slot))
+        mailbox = JobMailbox(job_id, Clock(), LONG, client.last_event_id)
+        watch.join(mailbox)
+        subscription = JobSubscription(watch, mailbox)
+        self._spawn(self._open(self._joined(client, subscription), subscription))
         self.world.turn()
 
     def connect_all(self, client: Client, statuses: tuple[str, ...]) -> None:
-        slots = Slots(self.audience, Clock(), LONG, statuses)
-        self.audience.join_all(slots)
-        reader = self._joined(client, slots)
-        self._spawn(self._open_all(reader, slots, position_of(client.last_event_id)))
+        subscription = UserSubscription(self.audience, UserMailbox(Clock(), LONG, statuses))
+        self.audience.join_all(subscription.mailbox)
+        reader = self._joined(client, subscription)
+        self._spawn(self._open_all(reader, subscription, position_of(client.last_event_id)))
         self.world.turn()
 
     def leave(self, reader: "Reader") -> None:
@@ -97,13 +97,13 @@ class Process:
         if reader in self.readers:
             self.readers.remove(reader)
             if reader not in self.opening:
-                self._take_out(reader.box)
+                self._take_out(reader.subscription)
 
-    def _take_out(self, box: Slot | Slots) -> None:
-        if isinstance(box, Slot):
-            box.watch.audience.leave(box.watch, box)
+    def _take_out(self, subscription: JobSubscription | UserSubscription) -> None:
+        if isinstance(subscription, JobSubscription):
+            subscription.watch.audience.leave(subscription.watch, subscription.mailbox)
         else:
-            box.audience.leave_all(box)
+            subscription.audience.leave_all(subscription.mailbox)
         self.audience.streams -= 1
         if not self.audience.streams:
             self.audiences.clear()
@@ -112,28 +112,28 @@ class Process:
         self.opening.remove(reader)
         reader.is_open = goes_on
         if reader not in self.readers:
-            self._take_out(reader.box)
+            self._take_out(reader.subscription)
         elif not goes_on:
             self.leave(reader)
 
-    def _joined(self, client: Client, box: Slot | Slots) -> "Reader":
+    def _joined(self, client: Client, subscription: JobSubscription | UserSubscription) -> "Reader":
         self.audience.streams += 1
-        reader = Reader(self, client, box)
+        reader = Reader(self, client, subscription)
         self.readers.append(reader)
         self.opening.add(reader)
         return reader
 
-    async def _open(self, reader: "Reader", slot: Slot) -> None:
+    async def _open(self, reader: "Reader", subscription: JobSubscription) -> None:
         try:
-            goes_on = await self._reconciler.open(slot)
+            goes_on = await self._reconciler.open(subscription)
         except JobNotFound:
             goes_on = False
         else:
-            assert goes_on or (slot.watch.event and slot.watch.event.state.is_last)  # 204
+            assert goes_on or _is_over(subscription.watch)  # 204
         self._opened(reader, goes_on=goes_on)
 
-    async def _open_all(self, reader: "Reader", slots: Slots, since: int | None) -> None:
-        await self._reconciler.open_all(slots, since, 0, is_heard=self.whole)
+    async def _open_all(self, reader: "Reader", subscription: UserSubscription, since: int | None) -> None:
+        await self._reconciler.open_all(subscription, since, 0, is_heard=self.whole)
         self._opened(reader, goes_on=True)
 
     async def _mend(self, since: int) -> None:
@@ -148,23 +148,29 @@ class Process:
 class Reader:
     """One connection of a client."""
 
-    def __init__(self, process: Process, client: Client, box: Slot | Slots) -> None:
+    def __init__(self, process: Process, client: Client, subscription: JobSubscription | UserSubscription) -> None:
         self.process = process
         self.client = client
-        self.box = box
+        self.subscription = subscription
+        self.mailbox: JobMailbox | UserMailbox = subscription.mailbox
         self.is_open = False
 
     @property
     def watched(self) -> str | tuple[str, ...]:
         """The job, or the statuses, that this connection is about."""
-        return self.box.watch.job_id if isinstance(self.box, Slot) else tuple(sorted(self.box._statuses))  # noqa: SLF001
+        mailbox = self.mailbox
+        return mailbox.job_id if isinstance(mailbox, JobMailbox) else tuple(sorted(mailbox._statuses))  # noqa: SLF001
 
     def read(self) -> None:
         """Read what waits."""
         if self.is_open:
-            self.client.hear(self.box.take())
-            if self.box.ended:
+            self.client.hear(self.mailbox.take())
+            if self.mailbox.ended:
                 self.process.leave(self)
+
+
+def _is_over(watch: Watch) -> bool:
+    return watch.event is not None and watch.event.state.is_last
 
 
 def publish(world: World, job_id: str, *processes: Process) -> None:
