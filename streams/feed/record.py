@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from msgspec import DecodeError, Struct, ValidationError, field, json
 
 from streams.errors import ItemRefused
-from streams.jobs.change import Change, changes_between
-from streams.jobs.item import Item, job_from_item
-from streams.jobs.job import Job
+from streams.jobs.change import Before, Change, changes_between, removal, spoiling
+from streams.jobs.item import Attribute, Item, job_from_item
 from streams.jobs.state import Version
 
 
@@ -29,10 +28,14 @@ class Record(Struct, frozen=True, rename="camel", gc=False):
 
 
 class Meaning(Struct, frozen=True, gc=False):
-    """What a record asks for: changes to publish, and the attributes that were unreadable in it."""
+    """What a record asks for: changes to publish, and the attributes that were unreadable in it.
+
+    `refusal` says why the new item is no job; None where it is one, or is gone.
+    """
 
     changes: list[Change]
     wrong: list[str]
+    refusal: str | None = None
 
 
 class _Place(Struct, frozen=True, rename="pascal"):
@@ -86,14 +89,17 @@ def job_id_of(raw: bytes) -> str | None:
 
 
 def meaning_of(record: Record, epoch: int) -> Meaning:
-    """Say what a record changes for its job's watchers; raises ItemRefused where it holds no job."""
+    """Say what a record changes for its job's watchers; raises ItemRefused where it has no sequence number."""
     images = record.dynamodb
-    version = _version(epoch, images.sequence_number)
-    before = _job_before(images.old_image)
+    version, before = _version(epoch, images.sequence_number), _before(images.old_image)
+    job_id = _text(images.keys.job_id) or _text((images.new_image or images.old_image or images.keys).job_id)
     if images.new_image is None:
-        return Meaning(changes_between(before, None, version), [])
-    job, wrong = job_from_item(images.new_image)
-    return Meaning(changes_between(before, job, version), wrong)
+        return Meaning(removal(job_id, before, version), [])
+    try:
+        job, wrong = job_from_item(images.new_image)
+    except ItemRefused as refusal:
+        return Meaning(spoiling(job_id, before, version), [], str(refusal))
+    return Meaning(changes_between(job_id, before, job, version), wrong)
 
 
 def _version(epoch: int, sequence_number: str) -> Version:
@@ -103,10 +109,15 @@ def _version(epoch: int, sequence_number: str) -> Version:
         raise ItemRefused(f"stream record has no sequence number: {error}") from error
 
 
-def _job_before(image: Item | None) -> Job | None:
-    if image is None:
+def _before(image: Item | None) -> Before | None:
+    """Read whose job an item was from whatever image has a user id: the rest of it may be a writer's slip."""
+    if image is None or not (user_id := _text(image.user_id)):
         return None
     try:
-        return job_from_item(image)[0]
+        return Before(user_id, job_from_item(image)[0])
     except ItemRefused:
-        return None  # It was no job before this write, so nobody was told of it.
+        return Before(user_id, None)
+
+
+def _text(attribute: Attribute | None) -> str:
+    return (attribute.s if attribute else None) or ""

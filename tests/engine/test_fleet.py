@@ -13,12 +13,13 @@ from msgspec import json
 from msgspec.structs import replace
 
 from streams.channel.channel import Outcome
+from streams.feed.feed import epoch_of
 from streams.feed.lease import Checkpoint, Lease
 from streams.feed.leases import Leases
 from streams.feed.parked import Parked, ParkedRecords
 from streams.jobs.change import Change
 from streams.jobs.job import Job
-from streams.jobs.state import Version, state_of
+from streams.jobs.state import Version, deletion_of, state_of
 from streams.settings import settings_from
 from tests.support.counting_proxy import counting_proxy
 from tests.support.stack import Stack, typed
@@ -134,6 +135,19 @@ async def test_poison_is_parked_and_the_rest_flows_on_and_can_be_replayed(stack:
         assert "replayed: published" in await asyncio.to_thread(workers, stack, "parked", "--replay")
         await until_stored(connected, user, "readable")
     assert "1 parked record(s)" in await asyncio.to_thread(workers, stack, "parked")
+
+
+async def test_a_job_whose_record_was_parked_comes_back_with_its_replay(stack: Stack, user: str) -> None:
+    """Its watchers were told that it is gone, by a state of the parked record's own version."""
+    job = typed({"job_id": "readable", "user_id": user, "status": "pending", "created_at": 1, "updated_at": 1})
+    epoch = epoch_of(stack.client.describe_table(TableName=stack.table)["Table"]["LatestStreamLabel"])
+    async with channel(stack) as connected:
+        gone = Change(user, deletion_of("readable", 1, Version(epoch, 7)))
+        assert await connected.publish([gone]) == [Outcome.PUBLISHED]
+        await park_readable(stack, user)
+        assert "replayed: published" in await asyncio.to_thread(workers, stack, "parked", "--replay")
+        [stored] = await connected.latest([(user, "readable")])
+    assert stored.status == job["status"]["S"]
 
 
 async def park_readable(stack: Stack, user: str) -> None:

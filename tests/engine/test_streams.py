@@ -75,6 +75,22 @@ async def test_a_deleted_job_ends_its_stream(api: tuple[Stack, Api], user: str) 
     assert [event.event for event in watcher.events][-1] == "deleted"
 
 
+async def test_a_job_that_a_writer_spoils_is_gone_for_its_watchers_as_it_is_for_rest(
+    api: tuple[Stack, Api], user: str
+) -> None:
+    stack, server = api
+    await put(stack, user, user, 1)
+    async with watching(server, f"/jobs/{user}/events", user) as one, watching(server, "/jobs/events", user) as every:
+        await one.until(lambda told: bool(told.states))
+        await every.until(lambda told: bool(told.states))
+        await asyncio.to_thread(stack.put, user, user, updated_at="2026-11-27")
+        await one.until(lambda told: 404 in told.statuses)
+        await every.until(lambda told: "deleted" in [event.event for event in told.events])
+        await put(stack, user, user, 2)
+        await every.until(partial(has_shown, 10))
+    assert [event.event for event in one.events][-1] == "deleted"
+
+
 async def test_all_jobs_are_told_on_one_stream(api: tuple[Stack, Api], user: str) -> None:
     stack, server = api
     jobs = [f"{user} {number}" for number in range(3)]

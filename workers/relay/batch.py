@@ -62,6 +62,8 @@ def _add(batch: Batch, raw: bytes, epoch: int) -> None:
     record = decode_record(raw)
     meaning = meaning_of(record, epoch)
     _count(meaning)
+    if meaning.refusal:
+        batch.poison.append((raw, meaning.refusal))
     batch.newest = record.dynamodb.approximate_creation_date_time
     batch.changes += meaning.changes
     batch.origins += [raw] * len(meaning.changes)

@@ -1,3 +1,4 @@
+import re
 from typing import Any
 
 import pytest
@@ -112,14 +113,50 @@ def test_an_item_that_was_no_job_before_is_told_as_a_new_one() -> None:
 
 
 def test_an_item_that_is_no_job_is_refused_and_says_why() -> None:
-    with pytest.raises(ItemRefused, match=r"'job_123'.*user_id is missing"):
-        meaning("INSERT", None, NO_USER)
-    with pytest.raises(ItemRefused, match="user_id"):
-        meaning("MODIFY", NO_USER, NO_USER)
+    for refused in (meaning("INSERT", None, NO_USER), meaning("MODIFY", NO_USER, NO_USER)):
+        assert refused.changes == []
+        assert re.match(r".*'job_123'.*user_id is missing", refused.refusal or "")
 
 
-def test_an_item_that_was_no_job_is_removed_without_a_word() -> None:
+def test_an_item_that_was_nobodys_is_removed_without_a_word() -> None:
     assert meaning("REMOVE", NO_USER, None) == Meaning([], [])
+
+
+@pytest.mark.parametrize(
+    "slip",
+    [
+        {"updated_at": {"S": "2026-11-23"}},
+        {"created_at": {"NULL": True}},
+        {"status": {"N": "3"}},
+        {"status": {"S": ""}},
+        {"user_id": {"NULL": True}},
+    ],
+)
+def test_a_job_that_can_no_longer_be_read_is_gone_for_those_who_watch_it(slip: dict[str, Any]) -> None:
+    spoilt = meaning("MODIFY", PROCESSING, PROCESSING | slip)
+    assert told(spoilt.changes) == [("user_7", "deleted", "")]
+    assert spoilt.refusal
+    assert spoilt.changes[0].state.version == VERSION
+
+
+SLIP = PROCESSING | {"updated_at": {"S": "now"}}
+
+
+def test_a_job_that_cannot_be_read_is_told_as_gone_once() -> None:
+    assert meaning("MODIFY", SLIP, SLIP | {"title": {"S": "again"}}).changes == []
+    assert meaning("INSERT", None, SLIP).changes == []
+
+
+def test_a_job_that_was_deleted_or_handed_over_behind_a_slip_is_gone_for_its_user() -> None:
+    """Whoever told of the slip may have been a relay of an older version, or nobody at all."""
+    assert told(meaning("REMOVE", SLIP, None).changes) == [("user_7", "deleted", "")]
+    handed = meaning("MODIFY", SLIP, PROCESSING | {"user_id": {"S": "user_8"}})
+    assert told(handed.changes) == [("user_7", "deleted", ""), ("user_8", "update", "processing")]
+    assert {change.state.job_id for change in handed.changes} == {"job_123"}
+
+
+def test_a_job_that_can_be_read_again_is_told_as_it_is() -> None:
+    assert told(meaning("MODIFY", SLIP, PROCESSING).changes) == [("user_7", "update", "processing")]
 
 
 def test_unreadable_attributes_are_named_and_the_rest_is_told() -> None:
