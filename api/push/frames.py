@@ -18,7 +18,6 @@ def chunk(frame: bytes) -> bytes:
 PING = chunk(b": ping\n\n")
 BYE = chunk(b": bye, come back\n\n")
 EXPIRING = chunk(b"event: expiring\ndata: {}\n\n")
-STALE = chunk(b"event: stale\ndata: {}\n\n")
 LAST = b"0\r\n\r\n"  # the chunk that ends a response
 
 
@@ -27,9 +26,10 @@ def live(position: int) -> bytes:
     return chunk(b"event: live\nid: @%d\ndata: {}\n\n" % position)
 
 
-def stale_since(position: int) -> bytes:
-    """Say that nothing is heard, and from which position on a client that comes back has to be told."""
-    return chunk(b"event: stale\nid: @%d\ndata: {}\n\n" % position)
+def stale(data: bytes, since: int | None = None) -> bytes:
+    """Say that what is shown may be old, and from which position on a client that comes back has to be told."""
+    place = b"" if since is None else b"id: @%d\n" % since
+    return chunk(b"event: stale\n%bdata: %b\n\n" % (place, data))
 
 
 def retry(milliseconds: int) -> bytes:

@@ -14,7 +14,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from msgspec import Struct
+from msgspec import Struct, json
 from redis.asyncio import Redis
 
 from api.auth.callers import Caller
@@ -22,14 +22,15 @@ from api.errors import TooManyStreams
 from api.push.audience import Audience, JobSubscription, UserSubscription
 from api.push.cause import Cause
 from api.push.clock import Clock
+from api.push.feed import Feed
 from api.push.frames import BYE, position_of
-from api.push.mailbox import JobMailbox, Mailbox, UserMailbox
+from api.push.mailbox import JobMailbox, Mailbox, Staleness, UserMailbox
 from api.push.metrics import Counts
 from api.push.reader import StateReader
 from api.push.reconcile import PASSING, Reconciler
 from api.push.stream import Outbox
 from streams.channel.channel import channel_of
-from streams.channel.listener import Listener
+from streams.channel.heartbeat import Health
 from streams.channel.message import state_from_message
 from streams.errors import ChannelUnavailable
 
@@ -45,6 +46,9 @@ RESYNC_JITTER = 0.5
 READ_AGAIN = 1.0
 POLL_EVERY = 3.0  # seconds between two rounds of reading while nothing is heard
 LOOK_BACK = 70.0  # seconds before a break was noticed: the noticing itself, and clocks that differ by a minute
+TELL_RELAYS_EVERY = 2  # seconds; that somebody watches here
+WATCHED_FOR = 6  # seconds for which relays believe it
+SLOW = "redis_slow"  # it did not confirm in time that this user's channel is heard
 HEARD_WITHIN = 1.0  # seconds that a reader waits for Redis before it is told what the table says
 
 
@@ -58,10 +62,19 @@ class Limits(Struct, frozen=True):
 class Hub:
     """All streams of one process."""
 
-    def __init__(self, redis: Redis, reader: StateReader, limits: Limits, traces: "Traces | None" = None) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        reader: StateReader,
+        limits: Limits,
+        traces: "Traces | None" = None,
+        relayed_table: str | None = None,
+    ) -> None:
+        """`relayed_table` names the table whose relays tell that they live; None where they do not (a Lambda function)."""
         self.counts = Counts()
         self.outbox = Outbox()
-        reader.has_redis = lambda: self.is_whole
+        self._channel = reader.channel
+        reader.has_redis = lambda: self._feed.has_redis
         self._limits = limits
         self._traces = traces
         self._audiences: dict[bytes, Audience] = {}
@@ -69,7 +82,10 @@ class Hub:
         self._late: set[Audience] = set()  # those whose channel could not be subscribed in time
         self._clock = Clock()
         self._published: list[int] = []  # the positions of what was heard, and perhaps not written yet
-        self._listener = Listener(redis, self._hear, self._told)
+        self._feed = Feed(redis, reader.channel, relayed_table, self._hear, self._told)
+        self._listener = self._feed.listener
+        self._staleness = Staleness()
+        self._is_telling_relays = False
         self._reconciler = Reconciler(reader, self.spawn)
         self._repair: asyncio.Task[None] | None = None
         self._tasks: asyncio.TaskGroup
@@ -81,7 +97,7 @@ class Hub:
     async def running(self) -> AsyncIterator["Hub"]:
         """Listen and keep time until left."""
         async with asyncio.TaskGroup() as self._tasks:
-            self.spawn(self._listener.run())
+            self.spawn(self._feed.run())
             self.spawn(self._keep_time())
             self._repair = self.spawn(self._poll())  # Until Redis is heard for the first time.
             try:
@@ -92,14 +108,19 @@ class Hub:
 
     @property
     def is_whole(self) -> bool:
-        """Whether everything published is heard here."""
-        return self._listener.whole
+        """Whether everything that is written to the table is heard here, as far as is known."""
+        return self._feed.is_whole
+
+    @property
+    def health(self) -> Health:
+        """Whether the feed is whole, and if not, why."""
+        return self._feed.health
 
     async def until_whole(self, seconds: float) -> None:
         """Return when the feed is whole, or after some seconds."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await self._listener.first_whole.wait()
+                await self._feed.first_whole.wait()
 
     @property
     def streams(self) -> Collection[Mailbox]:
@@ -162,8 +183,8 @@ class Hub:
         """
         is_heard = await self._heard(reader.watch.audience)
         is_news = await self._reconciler.open(reader)
-        if not is_heard:
-            self._say_stale(reader.mailbox, reader.watch.audience)
+        if not (is_heard and self.is_whole):
+            self._say_stale(reader.mailbox, reader.watch.audience, is_heard=is_heard)
         return is_news
 
     async def open_all(self, reader: UserSubscription, last_event_id: str) -> None:
@@ -172,7 +193,7 @@ class Hub:
         last = position_of(last_event_id)
         is_all = await self._reconciler.open_all(reader, last, self._since(), is_heard=is_heard)
         if not (is_all and self.is_whole):
-            self._say_stale(reader.mailbox, reader.audience)
+            self._say_stale(reader.mailbox, reader.audience, is_heard=is_heard and is_all)
 
     def _admit(self, user_id: str) -> Audience:
         channel = channel_of(user_id)
@@ -187,7 +208,10 @@ class Hub:
         return audience
 
     def _add(self, mailbox: Mailbox) -> None:
+        mailbox.staleness = self._staleness
         self._mailboxes.add(mailbox)
+        if len(self._mailboxes) == 1:
+            self._tell_relays()
         if self._draining:
             mailbox.end(Cause.SHUTDOWN, BYE)
 
@@ -209,10 +233,11 @@ class Hub:
         if len(self._mailboxes) >= self._limits.per_process:
             raise TooManyStreams("too many streams are open here; another process may have room", of_user=False)
 
-    def _say_stale(self, mailbox: Mailbox, audience: Audience) -> None:
+    def _say_stale(self, mailbox: Mailbox, audience: Audience, *, is_heard: bool) -> None:
         mailbox.stale()
         audience.miss(self._since())
-        if self.is_whole and audience not in self._late:  # Redis is slow, not away: no mending of all will come.
+        # Redis is slow, not away: no mending of all will come.
+        if self._feed.has_redis and not is_heard and audience not in self._late:
             self._late.add(audience)
             self.spawn(self._hear_late(audience))
 
@@ -245,16 +270,17 @@ class Hub:
         published, self._published = self._published, []
         self.counts.took(published, int(time.time() * 1_000_000))
 
-    def _told(self, whole: bool) -> None:
+    def _told(self, health: Health) -> None:
         if self._repair:
             self._repair.cancel()
-        if not whole:
-            self._missing_since = min(self._missing_since, time.time() - LOOK_BACK)
+        if not health.is_whole:
+            self._refresh_staleness()
+            self._missing_since = min(self._missing_since, time.time() - health.behind - LOOK_BACK)
             for audience in self._audiences.values():
                 audience.miss(self._since())
             for mailbox in list(self._mailboxes):
                 mailbox.stale()
-        self._repair = self.spawn(self._mend() if whole else self._poll())
+        self._repair = self.spawn(self._mend() if health.is_whole else self._poll())
 
     async def _mend(self) -> None:
         """Read again all that is watched: nobody knows what was published while the feed was broken."""
@@ -300,7 +326,28 @@ class Hub:
         while True:
             await asyncio.sleep(1)
             self.counts.stale_seconds += not self.is_whole
+            self._refresh_staleness()
             self._clock.tick()
+            if self._mailboxes and self._clock.now % TELL_RELAYS_EVERY == 0:
+                self._tell_relays()
+
+    def _refresh_staleness(self) -> None:
+        health = self.health
+        told = {"reason": health.reason or SLOW, "behind_seconds": round(health.behind)}
+        self._staleness.data = json.encode(told)
+
+    def _tell_relays(self) -> None:
+        """Have the relays look often at shards that are idle, for somebody watches."""
+        if self._feed.has_redis and not self._is_telling_relays:
+            self._is_telling_relays = True
+            self.spawn(self._tell_watched())
+
+    async def _tell_watched(self) -> None:
+        try:
+            with suppress(ChannelUnavailable):
+                await self._channel.tell_watched(WATCHED_FOR)
+        finally:
+            self._is_telling_relays = False
 
 
 def _lifetime(caller: Caller) -> tuple[int, bool]:

@@ -8,6 +8,8 @@ import random
 from collections.abc import Collection, Iterable
 from typing import Protocol
 
+from msgspec import Struct
+
 from api.push import frames
 from api.push.cause import Cause
 from api.push.clock import Clock
@@ -30,6 +32,15 @@ class Sender(Protocol):
         """Drop the connection: its client does not read."""
 
 
+class Staleness(Struct):
+    """Why, and for how long, what is shown may be old: JSON. One for all readers of a process; the hub keeps it current."""
+
+    data: bytes = b"{}"
+
+
+UNTOLD = Staleness()
+
+
 class Mailbox:
     """The part that all connections share: ringing, notices, time, and the end."""
 
@@ -37,11 +48,12 @@ class Mailbox:
         "_clock",
         "_cut_at",
         "_due",
+        "_is_stale",
+        "_is_stale_due",
         "_notices",
         "_over",
         "_over_at",
         "_sent_at",
-        "_stale",
         "_warn_at",
         "cause",
         "conflated",
@@ -50,6 +62,7 @@ class Mailbox:
         "is_blocked",
         "sender",
         "sent",
+        "staleness",
     )
 
     def __init__(self, clock: Clock, lifetime: int, *, is_token: bool = False) -> None:
@@ -61,7 +74,9 @@ class Mailbox:
         self.cause: Cause | None = None  # of the end, once there is one
         self.ending = False
         self.ended = False
-        self._stale = False  # to be told, after the states that came before
+        self.staleness = UNTOLD
+        self._is_stale = False  # until live(); told behind every state, which by itself would say that all is well
+        self._is_stale_due = False
         self._notices = b""
         self._clock = clock
         self._over = Cause.EXPIRED if is_token else Cause.AGE
@@ -75,7 +90,9 @@ class Mailbox:
     def take(self) -> bytes:
         """Return what waits to be sent; `ended` says afterwards that the stream ends behind it."""
         waiting = self._states()
-        if (self._notices or self._stale) and not self.ended:
+        if waiting and self._is_stale:
+            self._is_stale_due = True
+        if (self._notices or self._is_stale_due) and not self.ended:
             waiting += self._words()
         if self.ending or self.ended:
             self.ended = True
@@ -115,13 +132,13 @@ class Mailbox:
             self._cut_at = NEVER
 
     def stale(self) -> None:
-        """Tell that nothing can be heard at the moment."""
-        self._stale = True
+        """Tell that what is shown may be old, now and behind every state until live()."""
+        self._is_stale = self._is_stale_due = True
         self.ring()
 
     def live(self) -> None:
-        """Forget to tell what is over already."""
-        self._stale = False
+        """Tell it no longer; the next state says that all is well."""
+        self._is_stale = self._is_stale_due = False
 
     def notice(self, frame: bytes) -> None:
         """Send a frame that is no state."""
@@ -177,11 +194,11 @@ class Mailbox:
 
     def _words(self) -> bytes:
         notices, self._notices = self._notices, b""
-        stale, self._stale = self._stale, False
-        return notices + self._stale_frame() if stale else notices
+        is_due, self._is_stale_due = self._is_stale_due, False
+        return notices + self._stale_frame() if is_due else notices
 
     def _stale_frame(self) -> bytes:
-        return frames.STALE
+        return frames.stale(self.staleness.data)
 
 
 class JobMailbox(Mailbox):
@@ -319,7 +336,7 @@ class UserMailbox(Mailbox):
 
     def _stale_frame(self) -> bytes:
         since, self._missing_since = self._missing_since, None
-        return frames.STALE if since is None else frames.stale_since(since)
+        return frames.stale(self.staleness.data, since)
 
     def _states(self) -> bytes:
         events, self._events = self._events, {}

@@ -46,7 +46,7 @@ class StateReader:
         self.has_redis: Callable[[], bool] = lambda: True
         self._redis_within = redis_within
         self._table = table
-        self._channel = channel
+        self.channel = channel
 
     async def of_one(self, user_id: str, job_id: str) -> State | None:
         """Return a job's state by a consistent read, None where it does not exist or is not the user's."""
@@ -96,14 +96,14 @@ class StateReader:
         if self.has_redis():
             with suppress(ChannelUnavailable, TimeoutError):
                 async with asyncio.timeout(self._redis_within):
-                    return await self._channel.recent(user_id, since)
+                    return await self.channel.recent(user_id, since)
         return Recent(0, [])
 
     async def _latest(self, jobs: list[tuple[str, str]]) -> list[State]:
         if jobs and self.has_redis():
             with suppress(ChannelUnavailable, TimeoutError):
                 async with asyncio.timeout(self._redis_within):
-                    return await self._channel.latest(jobs)
+                    return await self.channel.latest(jobs)
         return []
 
 

@@ -140,9 +140,8 @@ class Reconciler:
 
     async def poll(self, audiences: Collection[Audience]) -> None:
         """Read again all that is watched while nothing is heard: bars move, and stay stale; raises TableUnavailable."""
-        async for watch, before in self._reread(_with_readers(audiences)):
-            for mailbox in watch.mailboxes if watch.event is not before else ():
-                mailbox.stale()
+        async for _ in self._reread(_with_readers(audiences)):
+            pass
         for audience in audiences:
             if audience.mailboxes:
                 await self._poll_user(audience)
@@ -150,10 +149,8 @@ class Reconciler:
 
     async def _poll_user(self, audience: Audience) -> None:
         snapshot = await self._reader.of_user(audience.user_id, None, surely=False)
-        shown = {watch.event for watch in audience.watches.values()}
-        moved = {watch.event for watch in self._offer(snapshot, audience)} - shown
-        for mailbox in audience.mailboxes if moved else ():
-            mailbox.stale()
+        self._offer(snapshot, audience)
+        await self._reread_unnamed(audience, {state.job_id for state in snapshot.states})
 
     async def _settle(self, watch: Watch) -> None:
         while (asked := watch.doubtful) and watch.is_watched:
@@ -179,7 +176,7 @@ class Reconciler:
                 del self._asking[watch]
 
     async def _reread_unnamed(self, audience: Audience, named: Container[str]) -> None:
-        """Read the unfinished jobs that a snapshot did not name: they were deleted, or ended long ago by their clock."""
+        """Read the unfinished jobs that a snapshot did not name: they ended, or were deleted."""
         unnamed = [watch for watch in audience.watches.values() if watch.is_unfinished and watch.job_id not in named]
         async for _ in self._reread(unnamed):
             pass

@@ -16,6 +16,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from streams.channel import relays
+from streams.channel.heartbeat import Heartbeat
 from streams.channel.message import completed, head_of, state_from_message
 from streams.channel.nodes import Nodes
 from streams.channel.routing import Errand, Word, run
@@ -171,6 +173,18 @@ class Channel:
         changed = Errand(key.encode(), ("ZRANGEBYSCORE", key, f"({after}", "+inf"))
         await run(self._nodes, [changed])
         return Recent(now, [str(row, "utf-8") for row in changed.value])
+
+    async def beat(self, heartbeat: Heartbeat) -> bool:
+        """Tell that a relay lives, or leaves; return whether anybody watches."""
+        return await relays.beat(self._nodes, heartbeat)
+
+    async def last_heartbeats(self) -> list[tuple[Heartbeat, float]]:
+        """Return the last heartbeat of each relay and its age in seconds."""
+        return await relays.last_heartbeats(self._nodes)
+
+    async def tell_watched(self, seconds: int) -> None:
+        """Say to the relays that somebody watches, for so many seconds."""
+        await relays.tell_watched(self._nodes, seconds)
 
     async def ping(self) -> None:
         """Return when Redis answered, each node of it."""

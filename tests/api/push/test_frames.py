@@ -76,7 +76,7 @@ def test_a_frame_that_several_are_told_is_rendered_once() -> None:
 def test_what_is_no_state_is_told_in_frames_of_its_own() -> None:
     assert blocks(frames.PING) == []
     assert blocks(frames.BYE) == []
-    assert blocks(frames.STALE) == [{"event": "stale", "data": "{}"}]
+    assert blocks(frames.stale(b"{}")) == [{"event": "stale", "data": "{}"}]
     assert blocks(frames.chunk(frames.retry(1234))) == [{"retry": "1234"}]
     assert blocks(frames.live(POSITION)) == [{"event": "live", "id": f"@{POSITION}", "data": "{}"}]
     assert position_of(f"@{POSITION}") == POSITION

@@ -140,7 +140,7 @@ def test_that_nothing_is_heard_is_told_behind_what_came_before(box: JobMailbox |
     box.stale()
     box.put(event(1))
     box.stale()
-    assert box.take() == getattr(event(1), of) + frames.STALE
+    assert box.take() == getattr(event(1), of) + frames.stale(b"{}")
 
 
 def test_what_is_over_before_it_was_told_is_not_told() -> None:
@@ -342,7 +342,7 @@ def test_only_an_opening_without_a_position_gives_a_new_client_one_with_stale() 
     late.open([], None, 1000)
     box.take()
     box.stale()
-    assert box.take() == frames.STALE
-    assert late.take() == frames.stale_since(1000)
+    assert box.take() == frames.stale(b"{}")
+    assert late.take() == frames.stale(b"{}", 1000)
     late.stale()
-    assert late.take() == frames.STALE
+    assert late.take() == frames.stale(b"{}")
