@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import structlog
-from msgspec import Struct
+from msgspec import Struct, field
 
 from streams.channel.channel import Channel, Outcome
 from streams.feed.feed import Feed
@@ -22,9 +22,10 @@ from streams.telemetry.trace_ids import Times
 from workers.relay import metrics
 from workers.relay.batch import Batch, batches, understand
 from workers.relay.holding import Holding
+from workers.relay.interest import Interest
 from workers.relay.pace import Pace
 from workers.relay.reader import Reader
-from workers.relay.retry import hold, wait
+from workers.relay.retry import hold
 
 if TYPE_CHECKING:
     from streams.telemetry.spans import Traces
@@ -42,6 +43,7 @@ class Relay(Struct, frozen=True):
     table: Table
     epoch: int
     traces: "Traces | None" = None
+    interest: Interest = field(default_factory=Interest)
     now: Callable[[], float] = time.time  # Unix seconds
 
 
@@ -61,11 +63,11 @@ async def relay_shard(parts: Relay, holding: Holding, tasks: asyncio.TaskGroup, 
             await publisher.wait()
             await hold(holding.finish, stopping)
             log.info("shard done", shard=holding.shard_id)
-        elif pause := pace.pause_after(len(page.records)):
+        elif pause := pace.pause_after(len(page.records), is_watched=parts.interest.is_there):
             await publisher.wait()
             if pace.is_idle:
                 holding.note_idle()
-            await wait(stopping, pause)
+            await parts.interest.sleep(pause, stopping)
     await publisher.wait()
 
 

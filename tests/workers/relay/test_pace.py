@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.relay.pace import BACKLOG, COLD_AFTER, HOT_FOR, HOT_PAUSE, IDLE_AFTER, LONGEST_PAUSE, Pace
+from workers.relay.pace import BACKLOG, COLD_AFTER, HOT_FOR, HOT_PAUSE, IDLE_AFTER, LONGEST_PAUSE, WATCHED_PAUSE, Pace
 
 pages = st.lists(st.integers(0, 1000), max_size=2 * COLD_AFTER)
 
@@ -46,6 +46,12 @@ def test_a_shard_that_is_idle_for_a_day_is_asked_once_a_second() -> None:
     pace = after([0] * COLD_AFTER)
     assert {pace.pause_after(0) for _ in range(86400)} == {LONGEST_PAUSE}
     assert pace.pause_after(1) == HOT_PAUSE
+
+
+def test_while_somebody_watches_an_idle_shard_is_asked_five_times_a_second() -> None:
+    pace = after([0] * COLD_AFTER)
+    assert {pace.pause_after(0, is_watched=True) for _ in range(1000)} == {WATCHED_PAUSE}
+    assert pace.pause_after(0) == LONGEST_PAUSE
 
 
 def test_a_shard_is_idle_only_after_several_empty_pages_in_a_row() -> None:
