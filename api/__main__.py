@@ -51,8 +51,9 @@ async def serve(settings: Settings, authenticate: Authenticate) -> None:
     table = Table(tables, settings.table)
     limits = Limits(settings.streams_per_user, settings.streams_per_process)
     traces = traces_from(os.environ, "headway-api")
+    relayed = settings.table if settings.heartbeats == "on" else None
     try:
-        async with Hub(redis, StateReader(table, channel), limits, traces).running() as hub:
+        async with Hub(redis, StateReader(table, channel), limits, traces, relayed).running() as hub:
             show(HubCollector(hub.counts, lambda: hub.streams, lambda: hub.is_whole))
             await hub.until_whole(FEED_WITHIN)
             _spare_the_collector()

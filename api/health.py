@@ -3,11 +3,27 @@
 import structlog
 from botocore.exceptions import ClientError
 from litestar import Response, get
+from msgspec import Struct
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from api.push.hub import Hub
 from streams.errors import TableUnavailable
 from streams.table.table import Table
+
+
+class Feed(Struct, frozen=True):
+    """Why changes may be late, and by how much."""
+
+    reason: str
+    behind_seconds: int
+
+
+class Readiness(Struct, frozen=True, omit_defaults=True):
+    """Whether this process serves (`ready`, `degraded`) or does not (`unavailable`), and what it lacks."""
+
+    status: str
+    reason: str | None = None
+    feed: Feed | None = None
 
 
 @get("/health/live", include_in_schema=False)
@@ -17,19 +33,27 @@ async def live() -> Response[str]:
 
 
 @get("/health/ready", include_in_schema=False)
-async def ready(hub: Hub, table: Table) -> Response[str]:
-    """Say whether Redis and DynamoDB answer."""
-    lacking = [] if hub.is_whole else ["the feed from Redis is broken"]
+async def ready(hub: Hub, table: Table) -> Response[Readiness]:
+    """Say whether the table answers: with it lists and streams work, though slower while the feed is not whole.
+
+    All processes lose the same Redis and the same relays, so none may leave its balancer for them.
+    """
+    health = hub.health
+    feed = Feed(health.reason, round(health.behind)) if health.reason else None
+    if reason := await _refusal_of(table):
+        structlog.contextvars.bind_contextvars(reason=reason)
+        return Response(Readiness("unavailable", reason, feed), status_code=503)
+    return Response(Readiness("degraded" if feed else "ready", feed=feed))
+
+
+async def _refusal_of(table: Table) -> str | None:
     try:
         await table.get("headway-readiness")
     except TableUnavailable:
-        lacking.append("the table does not answer")
+        return "the table does not answer"
     except ClientError as error:
-        lacking.append(f"the table refuses: {error.response['Error']['Code']}")
-    if lacking:
-        structlog.contextvars.bind_contextvars(reason="; ".join(lacking))
-    status = 503 if lacking else 200
-    return Response(f"{'; '.join(lacking) or 'ready'}\n", status_code=status, media_type="text/plain")
+        return f"the table refuses: {error.response['Error']['Code']}"
+    return None
 
 
 @get("/metrics", include_in_schema=False)

@@ -14,6 +14,7 @@ T = TypeVar("T")
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 LOG_LEVELS = ("debug", "info", "warning", "error")
 LOG_FORMATS = ("json", "console")
+ON_OFF = ("on", "off")
 HIGHEST_PORT = 65535
 TABLE_NAME = re.compile(r"[A-Za-z0-9_.-]{3,255}")  # DynamoDB's rule
 SECRETS = re.compile(r".*@", re.DOTALL)  # user and password in a URL
@@ -35,6 +36,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     cursor_secret: str | None = None
     dev_user: str | None = None
     cors_origins: tuple[str, ...] = ()
+    heartbeats: str = "on"
     processes: int = 1
     streams_per_user: int = 100
     streams_per_process: int = 20_000
@@ -57,6 +59,7 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         "streams_per_process": _count,
         "auth_jwks_url": _http_url,
         "cors_origins": _origins,
+        "heartbeats": _one_of(ON_OFF),
         "log_level": _one_of(LOG_LEVELS),
         "log_format": _one_of(LOG_FORMATS),
     }

@@ -75,6 +75,7 @@ class Hub:
         self.outbox = Outbox()
         self._channel = reader.channel
         reader.has_redis = lambda: self._feed.has_redis
+        reader.is_late = lambda: not self._feed.is_whole
         self._limits = limits
         self._traces = traces
         self._audiences: dict[bytes, Audience] = {}

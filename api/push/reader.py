@@ -39,11 +39,13 @@ class Snapshot(Struct, frozen=True):
 class StateReader:
     """Reads of the table and of Redis' latest; all raise TableUnavailable, and do without Redis where it is away.
 
-    `has_redis` says whether to ask Redis at all; one that froze just now is waited for `redis_within` seconds.
+    `has_redis` says whether to ask Redis at all, `is_late` whether what it holds may be older than the table. A Redis
+    that froze just now is waited for `redis_within` seconds.
     """
 
     def __init__(self, table: Table, channel: Channel, redis_within: float | None = REDIS_WITHIN) -> None:
         self.has_redis: Callable[[], bool] = lambda: True
+        self.is_late: Callable[[], bool] = lambda: False
         self._redis_within = redis_within
         self._table = table
         self.channel = channel
@@ -63,21 +65,26 @@ class StateReader:
         states = dict(zip(owners, await self._versioned(theirs), strict=True))
         return {asked: states.get(asked) or deletion_of(asked[1], 0) for asked in jobs}
 
-    async def of_user(self, user_id: str, since: int | None, *, surely: bool = True) -> Snapshot:
+    async def listed(self, user_id: str) -> list[State]:
+        """Return the unfinished jobs of a user as the index lists them, which lags behind the table."""
+        return [state_of(job) async for job in self._table.unfinished_of(user_id, None)]
+
+    async def of_user(self, user_id: str, since: int | None) -> Snapshot:
         """Return the unfinished jobs of a user, and those that changed since a position (Redis' microseconds).
 
-        The index lags behind the table; of what Redis does not hold, `surely` asks the table itself.
+        The index lags behind the table. So the table itself is asked about what Redis does not hold, and about
+        everything while Redis may be late.
         """
         recent = await self._recent(user_id, since)
         floor = None if since is None else since // 1_000_000 - MARGIN
         listed = [state_of(job) async for job in self._table.unfinished_of(user_id, floor)]
         ids = dict.fromkeys([state.job_id for state in listed] + recent.job_ids)
         latest = await self._latest([(user_id, job_id) for job_id in ids])
-        if surely:
-            known = {state.job_id for state in latest}
-            listed = await self._confirmed(listed, user_id, [job_id for job_id in ids if job_id not in known])
+        trusted = [] if self.is_late() else latest
+        known = {state.job_id for state in trusted}
+        listed = await self._confirmed(listed, user_id, [job_id for job_id in ids if job_id not in known])
         changed = set() if since is None else _changed(listed, latest, recent, since)
-        return Snapshot(latest + listed, changed, recent.now or None)
+        return Snapshot(trusted + listed, changed, recent.now or None)
 
     async def _confirmed(self, listed: list[State], user_id: str, unknown: list[str]) -> list[State]:
         """Put what the table itself says of some jobs in the place of what the index says, or does not say."""

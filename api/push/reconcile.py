@@ -99,7 +99,7 @@ class Reconciler:
         memory believes a relay that repeats itself. So may be what was heard meanwhile of other jobs: the relay
         may be late.
         """
-        watches = {watch.job_id: watch for watch in self._offer(snapshot, audience)}
+        watches = {watch.job_id: watch for watch in self._offer(snapshot.states, audience)}
         news, sure = set(snapshot.changed), set(watches)
         for _ in range(SETTLE_AT_ONCE):
             heard = {job_id for mailbox in mailboxes for job_id in mailbox.heard_while_opening} - sure
@@ -148,9 +148,9 @@ class Reconciler:
                 await asyncio.sleep(PAUSE_PER_USER)
 
     async def _poll_user(self, audience: Audience) -> None:
-        snapshot = await self._reader.of_user(audience.user_id, None, surely=False)
-        self._offer(snapshot, audience)
-        await self._reread_unnamed(audience, {state.job_id for state in snapshot.states})
+        states = await self._reader.listed(audience.user_id)
+        self._offer(states, audience)
+        await self._reread_unnamed(audience, {state.job_id for state in states})
 
     async def _settle(self, watch: Watch) -> None:
         while (asked := watch.doubtful) and watch.is_watched:
@@ -192,11 +192,11 @@ class Reconciler:
             if start + BATCH < len(watches):
                 await asyncio.sleep(PAUSE)
 
-    def _offer(self, snapshot: Snapshot, audience: Audience) -> list[Watch]:
+    def _offer(self, states: Sequence[State], audience: Audience) -> list[Watch]:
         if not audience.mailboxes:
             return []  # All have left while it was read.
-        watches = {state.job_id: audience.watch(state.job_id) for state in snapshot.states}
-        for state in snapshot.states:
+        watches = {state.job_id: audience.watch(state.job_id) for state in states}
+        for state in states:
             watches[state.job_id].offer(state)
         for watch in watches.values():
             self.settle_soon(watch)

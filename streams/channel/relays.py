@@ -28,10 +28,10 @@ async def beat(nodes: Nodes, heartbeat: Heartbeat) -> bool:
 
 async def last_heartbeats(nodes: Nodes) -> list[tuple[Heartbeat, float]]:
     """Return the last heartbeat of each relay and its age in seconds. Raises ChannelUnavailable."""
-    time, kept = Errand(KEY, ("TIME",)), Errand(KEY, ("HGETALL", HEARTBEATS))
+    time, kept = Errand(KEY, ("TIME",)), Errand(KEY, ("HVALS", HEARTBEATS))
     await run(nodes, [time, kept])
     now = int(time.value[0])
-    messages = cast("list[bytes]", kept.value)[1::2]
+    messages = cast("list[bytes]", kept.value)
     return [known for message in messages if (known := _read(message, now))]
 
 

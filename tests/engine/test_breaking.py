@@ -27,7 +27,7 @@ class Held(StateReader):
         self.asked = asyncio.Event()
         self.let = asyncio.Event()
 
-    async def of_user(self, user_id: str, since: int | None, *, surely: bool = True) -> Snapshot:  # noqa: ARG002
+    async def of_user(self, user_id: str, since: int | None) -> Snapshot:  # noqa: ARG002
         self.asked.set()
         await self.let.wait()
         return Snapshot([STATE], set(), 5)

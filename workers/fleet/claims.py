@@ -7,6 +7,15 @@ from msgspec import Struct
 UNCLAIMED_AFTER = 5.0  # seconds; a holder renews every 3, and what a worker sees may be a second old
 
 
+class Report(Struct, frozen=True):
+    """How much of a stream is relayed, as far as one worker sees; see streams/channel/heartbeat.py."""
+
+    behind: float = 0.0
+    unclaimed: int = 0
+    sees_all: bool = False
+    is_mending: bool = False
+
+
 class _Seen(Struct, frozen=True):
     counter: int | None  # None where the shard has no lease yet
     since: float

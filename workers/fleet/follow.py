@@ -5,8 +5,11 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 import structlog
+from msgspec.structs import replace
 
+from streams.channel.heartbeat import Heartbeat
 from streams.errors import ShardGone, TableUnfit
+from workers.fleet.pulse import Pulse
 from workers.fleet.worker import Worker
 from workers.relay import metrics
 from workers.relay.relay import Relay
@@ -20,8 +23,17 @@ ASK_EVERY = 15.0  # seconds between two looks at which stream the table has
 class Followers:
     """One worker for each stream that the table has had since this process started; an old stream is read to its end."""
 
-    def __init__(self, connect: Callable[[], Awaitable[Relay]], me: str, ask_every: float = ASK_EVERY) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[Relay]],
+        me: str,
+        ask_every: float = ASK_EVERY,
+        pulse: Pulse | None = None,
+        table: str = "",
+    ) -> None:
         self._connect = connect
+        self._pulse = pulse
+        self._table = table
         self._me = me
         self._ask_every = ask_every
         self._workers: dict[str, Worker] = {}
@@ -35,12 +47,28 @@ class Followers:
         """Follow until asked to stop; raises TableUnfit where there is no stream at the start."""
         parts = await hold(self._connect, stopping)
         async with asyncio.TaskGroup() as tasks:
+            if self._pulse:
+                tasks.create_task(self._pulse.beat_on(self.heartbeat, stopping))
             while not stopping.is_set():
                 if parts.feed.arn not in self._workers:
                     with suppress(Stopped):
                         await self._begin(parts, tasks, stopping)
                 await wait(stopping, self._ask_every)
                 parts = await self._ask_again(parts, stopping)
+        if self._pulse:
+            await self._pulse.beat(replace(self.heartbeat(), is_leaving=True))
+
+    def heartbeat(self) -> Heartbeat:
+        """Say how this process is, over all streams that it follows."""
+        reports = [worker.report() for worker in self._workers.values()]
+        return Heartbeat(
+            relay=self._me,
+            table=self._table,
+            behind=max((report.behind for report in reports), default=0.0),
+            unclaimed=sum(report.unclaimed for report in reports),
+            sees_all=bool(reports) and all(report.sees_all for report in reports),
+            is_mending=any(report.is_mending for report in reports),
+        )
 
     async def _begin(self, parts: Relay, tasks: asyncio.TaskGroup, stopping: asyncio.Event) -> None:
         succeeds = self._followed_before or await hold(parts.leases.succeed_others, stopping)

@@ -25,7 +25,9 @@ from streams.table.schema import check_jobs_table
 from streams.table.table import Table
 from streams.telemetry.tracing import traces_from
 from workers.fleet.follow import Followers
+from workers.fleet.pulse import Pulse
 from workers.relay import metrics
+from workers.relay.interest import Interest
 from workers.relay.relay import Relay
 from workers.relay.retry import Stopped
 
@@ -56,8 +58,9 @@ async def run_relay(settings: Settings, stopping: asyncio.Event) -> None:
     me = f"{socket.gethostname()}-{uuid4().hex[:8]}"
     structlog.contextvars.bind_contextvars(worker=me)
     traces = traces_from(os.environ, "headway-relay")
-    async with relay_parts(settings, traces) as (connect, channel):
-        followers = Followers(connect, me)
+    interest = Interest()
+    async with relay_parts(settings, traces, interest) as (connect, channel):
+        followers = Followers(connect, me, pulse=Pulse(channel, interest), table=settings.table)
         server = metrics.serve(settings.host, settings.metrics_port, readiness(followers, channel))
         try:
             await followers.run(stopping)
@@ -70,7 +73,7 @@ async def run_relay(settings: Settings, stopping: asyncio.Event) -> None:
 
 @asynccontextmanager
 async def relay_parts(
-    settings: Settings, traces: "Traces | None" = None
+    settings: Settings, traces: "Traces | None" = None, interest: Interest | None = None
 ) -> AsyncIterator[tuple[Callable[[], Awaitable[Relay]], Channel]]:
     """Give what asks the table for its stream and makes the parts that follow it, and the channel; close all at the end."""
     tables = dynamodb.connect("dynamodb", os.environ, TABLE_CALLS)
@@ -81,7 +84,8 @@ async def relay_parts(
         feed = Feed(streams, await stream_of(tables, settings.table))
         leases = Leases(tables, settings.leases_table, feed.arn)
         parked = ParkedRecords(tables, settings.leases_table, feed.arn)
-        return Relay(feed, channel, leases, parked, Table(tables, settings.table), await feed.epoch(), traces)
+        table, epoch = Table(tables, settings.table), await feed.epoch()
+        return Relay(feed, channel, leases, parked, table, epoch, traces, interest or Interest())
 
     try:
         yield connect, channel

@@ -8,13 +8,14 @@ import asyncio
 import math
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 
 import structlog
 
 from streams.errors import LeaseLost, TableUnavailable
 from streams.feed.lease import Lease
+from workers.fleet.claims import UNCLAIMED_AFTER, Claims, Report
 from workers.fleet.shards import Shards
 from workers.fleet.shares import Offer, Sightings, to_take, view_of
 from workers.relay import metrics
@@ -59,6 +60,7 @@ class Worker:
         self._shards = Shards(parts.feed, parts.leases, succeeds=succeeds)
         self._leases: dict[str, Lease] = {}
         self._sightings = Sightings()
+        self._claims = Claims()
         self._running: dict[str, asyncio.Task[None]] = {}
         self._news = asyncio.Event()
         self._mending = asyncio.Lock()
@@ -77,6 +79,18 @@ class Worker:
     def has_looked_within(self, seconds: float) -> bool:
         """Say whether this worker saw the leases lately: it holds some, or stands by to take them."""
         return self._looked_at is not None and self._clock() - self._looked_at <= seconds
+
+    def report(self) -> Report:
+        """Say how much of the stream is relayed, as far as this worker sees."""
+        now = self._clock()
+        lags, standing = [holding.lag for holding in self.holdings.values()], self._claims.standing(now)
+        gaps = [lease.checkpoint.gap for lease in self._leases.values()]
+        return Report(
+            behind=max([*lags, *standing], default=0.0),
+            unclaimed=len(standing),
+            sees_all=self.has_looked_within(UNCLAIMED_AFTER) and self._claims.knows_all(now),
+            is_mending=any([*gaps, *(holding.checkpoint.gap for holding in self.holdings.values())]),
+        )
 
     async def _list_on(self, stopping: asyncio.Event) -> None:
         while not stopping.is_set():
@@ -108,9 +122,17 @@ class Worker:
         unstarted = [
             shard.shard_id for shard in self._shards.startable(self._leases) if shard.shard_id not in self.holdings
         ]
+        self._note_claims(unstarted)
         view = view_of(self.me, self.holdings, self._leases.values(), unstarted, self._sightings.is_expired)
         takes = [self._take(offer, tasks, stopping) for offer in to_take(view, self._chance) if not stopping.is_set()]
         await asyncio.gather(*takes)
+
+    def _note_claims(self, unstarted: Iterable[str]) -> None:
+        counters: dict[str, int | None] = dict.fromkeys(unstarted)
+        for shard_id, lease in self._leases.items():
+            if not (lease.is_over or shard_id in self.holdings):
+                counters[shard_id] = lease.counter
+        self._claims.note(self.holdings, counters, self._clock())
 
     def _drop_lost(self) -> None:
         for shard_id, holding in self.holdings.items():

@@ -1,15 +1,18 @@
 """A process of the api without its sockets: the steps of api/push/hub.py, driven by a world."""
 
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, cast
 
 from api.errors import JobNotFound
 from api.push.audience import Audience, JobSubscription, UserSubscription, Watch
 from api.push.clock import Clock
 from api.push.frames import position_of
 from api.push.mailbox import JobMailbox, UserMailbox
+from api.push.reader import StateReader
 from api.push.reconcile import Reconciler
+from streams.channel.channel import Channel
 from streams.jobs.state import State
+from streams.table.table import Table
 from tests.api.push.world import USER, Client, World
 
 LONG = 10**9
@@ -25,8 +28,11 @@ class Process:
         self.opening: set[Reader] = set()  # some of whom may be gone
         self.flying: list[State] = []
         self.heard: list[State] = []  # since somebody watches on this connection to Redis
-        self.whole = True
-        self._reconciler = Reconciler(world.reader, self._spawn)
+        self.whole = True  # all that is published is heard
+        self.late = False  # relays are known to be dead, or behind
+        reader = StateReader(cast("Table", world), cast("Channel", world), redis_within=None)
+        reader.is_late = lambda: self.late or not self.whole
+        self._reconciler = Reconciler(reader, self._spawn)
         self._position = 0
         self._since: int | None = None  # all is heard up to here, and not all behind it
 
@@ -68,7 +74,22 @@ class Process:
 
     def mend_feed(self) -> None:
         self.whole = True
-        if self._since is not None:
+        if self._since is not None and not self.late:
+            self._spawn(self._mend(self._since))
+            self.world.turn()
+
+    def relays_are_missed(self) -> None:
+        """Know that what is heard is late, if anything is."""
+        self.late = True
+        self._since = self._position if self._since is None else min(self._since, self._position)
+        for audience in self.audiences.values():
+            audience.miss(self._since)
+        for reader in self.readers:
+            reader.mailbox.stale()
+
+    def relays_are_back(self) -> None:
+        self.late = False
+        if self.whole and self._since is not None:
             self._spawn(self._mend(self._since))
             self.world.turn()
 
@@ -130,15 +151,22 @@ class Process:
             goes_on = False
         else:
             assert goes_on or _is_over(subscription.watch)  # 204
+        self._say_late(reader)
         self._opened(reader, goes_on=goes_on)
 
     async def _open_all(self, reader: "Reader", subscription: UserSubscription, since: int | None) -> None:
         await self._reconciler.open_all(subscription, since, 0, is_heard=self.whole)
+        self._say_late(reader)
         self._opened(reader, goes_on=True)
+
+    def _say_late(self, reader: "Reader") -> None:
+        if self.late and self._since is not None and self.audiences:
+            reader.mailbox.stale()
+            self.audience.miss(self._since)
 
     async def _mend(self, since: int) -> None:
         await self._reconciler.mend(list(self.audiences.values()), since)
-        if self.whole:
+        if self.whole and not self.late:
             self._since = None
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> object:

@@ -85,8 +85,18 @@ class Watching(RuleBasedStateMachine):
             process.mend_feed()
 
     @rule(number=processes)
+    def relays_are_missed(self, number: int) -> None:
+        """What is published from now on comes late; each process notices by itself."""
+        self.processes[number].relays_are_missed()
+
+    @rule(number=processes)
+    def relays_are_back(self, number: int) -> None:
+        """With a backlog, perhaps, that is not published yet."""
+        self.processes[number].relays_are_back()
+
+    @rule(number=processes)
     def poll(self, number: int) -> None:
-        if not self.processes[number].whole:
+        if self.processes[number].late or not self.processes[number].whole:
             self.processes[number].poll()
 
     @rule(number=processes, pick=picks, again=st.booleans())
@@ -175,6 +185,8 @@ class Watching(RuleBasedStateMachine):
         try:
             self.world.index_lag = 0
             self.redis_comes_and_feeds_mend()
+            for process in self.processes:
+                process.relays_are_back()
             self.all_is_quick()
             for reader in self.readers:
                 self.assert_current(reader)

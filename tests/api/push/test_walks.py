@@ -32,6 +32,8 @@ OFTEN = {  # how often, and with what
     "the_relay_is_killed_and_repeats": (2, "back"),
     "an_old_message_comes_again": (2, "process pick"),
     "versions_expire": (2, ""),
+    "relays_are_missed": (2, "process"),
+    "relays_are_back": (3, "process"),
     "redis_goes": (1, "often"),
     "a_feed_breaks": (1, "process"),
     "the_index_lags": (1, "few"),

@@ -1,0 +1,48 @@
+"""The heartbeat of one relay process: sent once a second, answered with whether anybody watches."""
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+from prometheus_client import Gauge
+
+from streams.channel.channel import Channel
+from streams.channel.heartbeat import BEAT_EVERY, Heartbeat
+from streams.errors import ChannelUnavailable
+from workers.relay import metrics
+from workers.relay.interest import Interest
+from workers.relay.retry import wait
+
+log = structlog.get_logger()
+
+ANSWER_WITHIN = 2.0  # seconds
+
+watched = Gauge(
+    "headway_watched", "1 while an api process says that somebody watches: then idle shards are polled often"
+)
+
+
+class Pulse:
+    """Sends heartbeats, and hands on what comes back to those who poll."""
+
+    def __init__(self, channel: Channel, interest: Interest) -> None:
+        self._channel = channel
+        self._interest = interest
+
+    async def beat_on(self, heartbeat: Callable[[], Heartbeat], stopping: asyncio.Event) -> None:
+        """Send a heartbeat a second until asked to stop; where Redis is away its readers notice by themselves."""
+        while not stopping.is_set():
+            await self.beat(heartbeat())
+            await wait(stopping, BEAT_EVERY)
+
+    async def beat(self, heartbeat: Heartbeat) -> None:
+        """Send one heartbeat, as far as Redis takes it."""
+        try:
+            async with asyncio.timeout(ANSWER_WITHIN):
+                is_watched = await self._channel.beat(heartbeat)
+        except (ChannelUnavailable, TimeoutError) as error:
+            metrics.count_error(error)
+            log.debug("heartbeat not sent", reason=str(error))
+        else:
+            watched.set(is_watched)
+            self._interest.note(is_there=is_watched)
