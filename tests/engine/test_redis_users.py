@@ -8,6 +8,7 @@ import pytest
 from redis import Redis
 
 from streams.channel.channel import Channel, Outcome, channel_of, connect_redis
+from streams.channel.heartbeat import Heartbeat
 from tests.support.cluster import cluster_in
 from tests.support.listening import change, eventually, listening
 from workers.demo.engines import free_port, start_valkey
@@ -76,6 +77,11 @@ async def test_api_and_relay_do_what_their_users_may_and_nothing_else(server: Se
             await channel.ping()
         assert {job async for some in relay.known() for job in some} == {(user, "job") for user in USERS}
         assert (await ear.channel.recent(USERS[0], None)).job_ids == ["job"]
+        await ear.channel.tell_watched(5)
+        assert await relay.beat(Heartbeat(relay="one", table="jobs"))
+        assert [beat.relay for beat, _ in await ear.channel.last_heartbeats()] == ["one"]
+        assert await relay.beat(Heartbeat(relay="one", table="jobs", is_leaving=True))
+        assert await ear.channel.last_heartbeats() == []
         for user in USERS:
             ear.listener.forget(channel_of(user))
         await eventually(lambda: not server.subscribed())
