@@ -21,7 +21,7 @@ from redis.exceptions import (
     TryAgainError,
 )
 
-from streams.channel.layout import Node, slot_of
+from streams.channel.layout import HOME, Node, slot_of
 from streams.channel.nodes import Nodes
 from streams.errors import ChannelUnavailable
 
@@ -36,6 +36,7 @@ class Errand(Struct):
     words: tuple[Word, ...]
     answer: Any = None
     aside: Node | None = None  # the node to which a slot is moving, where that had to be asked
+    sent_to: Node = HOME
 
     @property
     def value(self) -> Any:
@@ -69,6 +70,7 @@ async def _send(nodes: Nodes, errands: list[Errand], script: str | None) -> None
         if owner is None:
             nodes.doubt()
             raise ChannelUnavailable(f"no node owns slot {slot_of(errand.key)}")
+        errand.sent_to = owner
         parcels[owner].append(errand)
     sending = [_deliver(nodes.client(node), parcel, script) for node, parcel in parcels.items()]
     for failure in await asyncio.gather(*sending, return_exceptions=True):
@@ -107,7 +109,8 @@ def _again(nodes: Nodes, errand: Errand) -> bool:
         case MovedError() as moved:
             nodes.moved(moved)
         case AskError() as asked:
-            errand.aside = Node(asked.host, asked.port)
+            # A node that knows no name of the other says none: it is at the host that answered.
+            errand.aside = Node(asked.host or errand.sent_to.host, asked.port)
         case TryAgainError():
             pass  # Its keys are on both sides.
         case ClusterDownError():

@@ -75,13 +75,18 @@ class Cluster:
         """Return when all members agree that the cluster works."""
         until(lambda: all(member.is_settled(len(self.members)) for member in self.members))
 
+    def add(self, directory: Path) -> Member:
+        """Add a node that owns no slot yet."""
+        member = Member(directory)
+        self.members.append(member)
+        member.start()
+        self.members[0].meet(member)
+        self.settle()
+        return member
+
     def replicate(self, primary: Member, directory: Path) -> Member:
         """Add a replica that takes over when its primary fails."""
-        replica = Member(directory)
-        self.members.append(replica)
-        replica.start()
-        primary.meet(replica)
-        self.settle()
+        replica = self.add(directory)
         replica.ask("CLUSTER", "REPLICATE", primary.node_id)
         until(lambda: replica.client.info("replication").get("master_link_status") == "up")
         return replica
