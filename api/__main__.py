@@ -54,7 +54,7 @@ async def serve(settings: Settings, authenticate: Authenticate) -> None:
     relayed = settings.table if settings.heartbeats == "on" else None
     try:
         async with Hub(redis, StateReader(table, channel), limits, traces, relayed).running() as hub:
-            show(HubCollector(hub.counts, lambda: hub.streams, lambda: hub.is_whole))
+            show(HubCollector(hub.counts, lambda: hub.streams, lambda: hub.health))
             await hub.until_whole(FEED_WITHIN)
             _spare_the_collector()
             app = create_app(settings, authenticate, table, Listing(tables, settings.table), hub)

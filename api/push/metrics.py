@@ -9,6 +9,7 @@ from prometheus_client.registry import REGISTRY, Collector
 
 from api.push.cause import Cause
 from api.push.mailbox import Mailbox
+from streams.channel.heartbeat import Health
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)  # seconds
 MICRO = 1_000_000
@@ -60,11 +61,11 @@ class HubCollector(Collector):
     """Shows Prometheus the hub's numbers."""
 
     def __init__(
-        self, counts: Counts, streams: Callable[[], Collection[Mailbox]], is_whole: Callable[[], bool]
+        self, counts: Counts, streams: Callable[[], Collection[Mailbox]], health: Callable[[], Health]
     ) -> None:
         self._counts = counts
         self._streams = streams
-        self._is_whole = is_whole
+        self._health = health
 
     def collect(self) -> Iterable[Metric]:
         """Give every number as it is now."""
@@ -74,7 +75,9 @@ class HubCollector(Collector):
         timeouts = counts.closed[Cause.SEND_TIMEOUT]
         yield GaugeMetricFamily("headway_streams", "Open SSE streams", len(streams))
         yield self._closed()
-        yield GaugeMetricFamily("headway_feed_whole", "1 while everything published is heard", int(self._is_whole()))
+        health = self._health()
+        yield GaugeMetricFamily("headway_feed_whole", "1 while all that is written is heard", int(health.is_whole))
+        yield GaugeMetricFamily("headway_feed_behind_seconds", "For how long what is shown may be old", health.behind)
         yield CounterMetricFamily("headway_events_heard", "Messages from Redis", counts.events)
         yield CounterMetricFamily("headway_frames_sent", "Writes to clients", frames)
         yield CounterMetricFamily("headway_states_conflated", "States replaced before they were sent", conflated)
