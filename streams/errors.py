@@ -8,6 +8,7 @@ HeadwayError
 │   └── Throttled         DynamoDB asked for less load: worth another try, later
 ├── ListTooLong           what a list asks for lies beyond what one request may read
 ├── ChannelUnavailable    Redis did not answer: worth another try
+│   └── WrongServer       a Redis answered that takes no writes, or no longer: worth another try, elsewhere
 ├── PositionExpired       a shard iterator is too old, a new one is needed
 ├── RecordsTrimmed        the stream no longer holds the records that were asked for
 ├── ShardGone             the stream no longer holds the shard that was asked for, or there is no such stream
@@ -45,6 +46,10 @@ class ListTooLong(HeadwayError):
 
 class ChannelUnavailable(HeadwayError):
     """Redis did not answer; the same call may succeed later."""
+
+
+class WrongServer(ChannelUnavailable):
+    """A Redis answered that takes no writes, or no longer; its name may stand for another one by now."""
 
 
 class PositionExpired(HeadwayError):

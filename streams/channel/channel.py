@@ -186,6 +186,11 @@ class Channel:
         """Say to the relays that somebody watches, for so many seconds."""
         await relays.tell_watched(self._nodes, seconds)
 
+    async def look_up(self) -> None:
+        """Use no kept connection any more where the name in HEADWAY_REDIS_URL stands for another server now."""
+        if await self._nodes.has_moved():
+            log.warning("redis moved", reason="its name stands for another address")
+
     async def ping(self) -> None:
         """Return when Redis answered, each node of it."""
         nodes = (await self._nodes.layout()).nodes

@@ -6,8 +6,9 @@ contradicts it: a failed connection, a redirection, a channel that was pushed ou
 
 import asyncio
 import random
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
+from socket import SOCK_STREAM
 from typing import Any
 
 from redis.asyncio import ConnectionPool, Redis
@@ -19,11 +20,22 @@ from streams.errors import ChannelUnavailable
 ANSWER_WITHIN = 2.0  # seconds that one node may take to say how the cluster looks
 
 
+LookUp = Callable[[str, int], Awaitable[set[str]]]
+
+
+async def addresses_of(host: str, port: int) -> set[str]:
+    """Return the addresses that a name stands for now; raises OSError where nobody knows it."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=SOCK_STREAM)
+    return {str(address[0]) for *_, address in found}
+
+
 class Nodes:
     """A client for each node, and the latest answer to who owns what."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, look_up: LookUp = addresses_of) -> None:
         self._clients = {HOME: redis}
+        self._look_up = look_up
+        self._addresses: set[str] = set()  # of the name in HEADWAY_REDIS_URL
         self._layout = Layout()
         self._in_doubt = True
         self._asking = asyncio.Lock()
@@ -86,6 +98,24 @@ class Nodes:
             return Layout()
         slots: list[Any] = await client.execute_command("CLUSTER", "SLOTS")  # type: ignore[no-untyped-call]
         return layout_of(info, slots, node.host or str(client.connection_pool.connection_kwargs.get("host", "")))
+
+    async def has_moved(self) -> bool:
+        """Look the name in HEADWAY_REDIS_URL up; return whether it stands for none of the addresses that it stood for.
+
+        Then no kept connection is used again. A server that is cut off still answers, and knows of no failover.
+        """
+        known = self._clients[HOME].connection_pool.connection_kwargs
+        if "host" not in known or self._layout.is_cluster:
+            return False
+        try:
+            found = await self._look_up(str(known["host"]), int(known.get("port", 6379)))
+        except OSError:
+            return False  # Nobody knows better just now.
+        before, self._addresses = self._addresses, found
+        if not before or before & found:
+            return False
+        await self._clients[HOME].connection_pool.disconnect(inuse_connections=False)
+        return True
 
     async def close(self) -> None:
         """Close the connections that were made here; the client that was given stays its giver's."""

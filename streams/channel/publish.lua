@@ -1,4 +1,5 @@
--- Store states and tell them, each only if it is newer than the one stored. All are of one user.
+-- Store states and then tell them, each only if it is newer than the one stored. All are of one user.
+-- A server that was demoted refuses to store, and allows to tell: so nothing is told that is not stored.
 -- KEYS: the user's changed jobs (sorted set by position), then each job's latest state (hash)
 -- ARGV: publish command, channel, seconds to keep, then for each job: epoch, sequence, head, data, job id
 -- Returns for each job: its position where it was published; same: this very version is stored; older: a newer one is; refused: the key holds no state.
@@ -37,9 +38,13 @@ for number = 2, #KEYS do
     outcomes[number - 1] = newer == 0 and 'same' or 'older'
   else
     local written = string.format('%.0f', position)
-    redis.call(command, channel, head .. ',' .. written .. ']\n' .. data) -- First: where it is refused, nothing is stored.
     redis.call('HSET', key, 'version', epoch .. '-' .. sequence, 'data', data, 'head', head, 'position', written)
     redis.call('EXPIRE', key, keep)
+    local told = redis.pcall(command, channel, head .. ',' .. written .. ']\n' .. data)
+    if type(told) == 'table' and told.err then -- Not allowed, for any change of this call.
+      redis.call('DEL', key) -- Else the next attempt would find it stored, and not tell it.
+      return told
+    end
     changed[#changed + 1] = written
     changed[#changed + 1] = ARGV[at + 4]
     outcomes[number - 1] = written

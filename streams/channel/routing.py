@@ -5,6 +5,7 @@ until all keys that they name are on one side.
 """
 
 import asyncio
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
@@ -14,8 +15,10 @@ from redis.asyncio import Redis
 from redis.exceptions import (
     AskError,
     ClusterDownError,
+    MasterDownError,
     MovedError,
     NoScriptError,
+    ReadOnlyError,
     RedisError,
     ResponseError,
     TryAgainError,
@@ -23,9 +26,11 @@ from redis.exceptions import (
 
 from streams.channel.layout import HOME, Node, slot_of
 from streams.channel.nodes import Nodes
-from streams.errors import ChannelUnavailable
+from streams.errors import ChannelUnavailable, WrongServer
 
 Word = str | bytes | int
+# Inside a script, and where redis-py has no class of its own, the text tells.
+WRONG_SERVER = re.compile(r"\b(READONLY|MASTERDOWN|LOADING|NOREPLICAS|UNBLOCKED)\b")
 PAUSES = (0.0, 0.0, 0.0, *[0.05] * 40)  # seconds before each attempt; a slot with few keys moves in less than their sum
 
 
@@ -78,6 +83,7 @@ async def _send(nodes: Nodes, errands: list[Errand], script: str | None) -> None
             nodes.doubt()
             raise ChannelUnavailable(str(failure)) from failure
         if failure:
+            nodes.doubt()
             raise failure
 
 
@@ -100,6 +106,17 @@ async def _pipeline(client: Redis, errands: list[Errand]) -> None:
         if errand.aside:
             next(answers)
         errand.answer = next(answers)
+    if wrong := next((errand.answer for errand in errands if _is_of_wrong_server(errand.answer)), None):
+        # A connection stays with the server that it was made to; the next one goes to whom the name stands for now.
+        await client.connection_pool.disconnect(inuse_connections=False)
+        raise WrongServer(str(wrong)) from wrong
+
+
+def _is_of_wrong_server(answer: Any) -> bool:
+    """Whether a server says that it takes no writes: demoted, loading, or cut off from the others."""
+    if isinstance(answer, ReadOnlyError | MasterDownError):
+        return True
+    return isinstance(answer, RedisError) and WRONG_SERVER.search(str(answer)) is not None
 
 
 def _again(nodes: Nodes, errand: Errand) -> bool:

@@ -16,10 +16,12 @@ from streams.channel.layout import Layout, Node
 from streams.channel.nodes import Nodes
 from streams.channel.routing import Errand, run
 from streams.channel.subscriptions import Subscriptions
-from streams.errors import ChannelUnavailable
+from streams.errors import ChannelUnavailable, WrongServer
 
 PROBE_EVERY = 2.0
 BROKEN_AFTER = 6.0
+LOOK_UP_EVERY = 5  # probes
+PROBE_KEPT = 10  # seconds
 CHUNK = 500  # channels named in one command
 
 COMMANDS = {False: (b"SUBSCRIBE", b"UNSUBSCRIBE", b"PUBLISH"), True: (b"SSUBSCRIBE", b"SUNSUBSCRIBE", b"SPUBLISH")}
@@ -98,15 +100,31 @@ class Subscriber:
             await line.close()
 
     async def _send_probes(self) -> None:
-        while True:
+        for number in count(1):
+            if number % LOOK_UP_EVERY == 0 and await self._nodes.has_moved():
+                raise WrongServer(f"{self.node}: its name stands for another server now")
             self._flush_soon()  # Some may have lingered long enough.
             sent = asyncio.get_running_loop().time()
             try:
                 async with asyncio.timeout(PROBE_EVERY):
-                    await run(self._nodes, [Errand(self._probe, (self._publish, self._probe, b""))])
+                    await self._send_probe()
+            except WrongServer:
+                raise
             except (ChannelUnavailable, TimeoutError):
                 pass  # That it does not arrive is what counts.
             await asyncio.sleep(sent + PROBE_EVERY - asyncio.get_running_loop().time())
+
+    async def _send_probe(self) -> None:
+        """Send a probe through a server that takes writes; raises WrongServer where that is not the one listened to.
+
+        A server that was demoted keeps its subscribers, and tells them what its primary tells it, if anything.
+        """
+        was_heard = self.channels.hears(self._probe)
+        writing = Errand(self._probe, ("SET", self._probe, b"", "EX", PROBE_KEPT))
+        telling = Errand(self._probe, (self._publish, self._probe, b""))
+        await run(self._nodes, [writing, telling])
+        if telling.value == 0 and was_heard:
+            raise WrongServer(f"{self.node}: the server that takes writes does not know this subscriber")
 
     async def _await_probes(self) -> None:
         while True:

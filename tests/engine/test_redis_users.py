@@ -19,7 +19,7 @@ USERS = [f"user {number}" for number in range(20)]
 
 SHARDED = {"cluster|slots", "ssubscribe", "sunsubscribe", "spublish"}  # asked of a cluster only
 PLAIN = {"subscribe", "unsubscribe", "publish"}
-RARE = {"asking"}  # while a slot moves
+RARE = {"asking", "del"}  # while a slot moves; where telling is refused
 
 
 class Server:

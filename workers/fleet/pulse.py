@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from itertools import count
 
 import structlog
 from prometheus_client import Gauge
@@ -16,6 +17,7 @@ from workers.relay.retry import wait
 log = structlog.get_logger()
 
 ANSWER_WITHIN = 2.0  # seconds
+LOOK_UP_EVERY = 10  # heartbeats
 
 watched = Gauge(
     "headway_watched", "1 while an api process says that somebody watches: then idle shards are polled often"
@@ -31,7 +33,11 @@ class Pulse:
 
     async def beat_on(self, heartbeat: Callable[[], Heartbeat], stopping: asyncio.Event) -> None:
         """Send a heartbeat a second until asked to stop; where Redis is away its readers notice by themselves."""
-        while not stopping.is_set():
+        for number in count():
+            if stopping.is_set():
+                return
+            if number % LOOK_UP_EVERY == 0:
+                await self._channel.look_up()
             await self.beat(heartbeat())
             await wait(stopping, BEAT_EVERY)
 
