@@ -227,7 +227,7 @@ class JobMailbox(Mailbox):
 
     def open(self, event: Event) -> bool:
         """Begin with this state unless the client knows it; return whether there is anything to wait for."""
-        if event.state.id == self._known:
+        if self._known and event.state.has_id(self._known):
             self._event = None
             return not event.state.is_last
         self.put(event)

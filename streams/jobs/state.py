@@ -53,7 +53,15 @@ class State(Struct, frozen=True, gc=False):
     @property
     def id(self) -> str:
         """The SSE id of this state: its version, or a digest of what the table said."""
-        return str(self.version) if self.version else f"table-{blake2s(self.data, digest_size=8).hexdigest()}"
+        return str(self.version) if self.version else self._digest_id
+
+    def has_id(self, known: str) -> bool:
+        """Whether a client was told this state by this id: by its version, or before anybody knew that, by its digest."""
+        return known in {self.id, self._digest_id}
+
+    @property
+    def _digest_id(self) -> str:
+        return f"table-{blake2s(self.data, digest_size=8).hexdigest()}"
 
 
 def state_of(job: Job, version: Version | None = None) -> State:

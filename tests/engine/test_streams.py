@@ -6,11 +6,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 
+import httpx
 import pytest
 
 from streams.jobs.state import Version
 from tests.support.stack import Api, Stack, bearer
 from tests.support.watcher import Watcher
+from tests.support.within import channel, until_stored
 
 
 @asynccontextmanager
@@ -63,6 +65,22 @@ async def test_a_final_state_seen_is_answered_with_204(api: tuple[Stack, Api], u
     async with watching(server, f"/jobs/{user}/events", user) as watcher:
         await watcher.until(lambda told: 204 in told.statuses)
     assert [event.event for event in watcher.events][-1] == "done"
+
+
+async def test_a_final_state_seen_before_its_version_was_known_is_answered_with_204(stack: Stack, user: str) -> None:
+    api = stack.start_api()
+    await put(stack, user, user, 20, "completed")
+    async with watching(api, f"/jobs/{user}/events", user) as watcher:
+        await watcher.until(lambda told: 204 in told.statuses)
+    done = next(event for event in watcher.events if event.event == "done")
+    assert done.id.startswith("table-")
+    stack.start_relay()
+    async with channel(stack) as connected:
+        await until_stored(connected, user, user)
+    for process in (api, stack.start_api()):
+        headers = bearer(user) | {"Last-Event-ID": done.id}
+        async with httpx.AsyncClient() as client:
+            assert (await client.get(f"{process.url}/api/v1/jobs/{user}/events", headers=headers)).status_code == 204
 
 
 async def test_a_deleted_job_ends_its_stream(api: tuple[Stack, Api], user: str) -> None:

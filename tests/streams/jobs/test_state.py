@@ -163,3 +163,13 @@ def test_a_deletion_that_looks_older_is_neither_dropped_nor_believed() -> None:
 def test_no_clock_says_whether_a_deletion_is_newer() -> None:
     gone = deletion_of("job_1", 0)
     assert order(gone, state("failed", 5, None)) == order(state("failed", 5, None), gone) == "unsure"
+
+
+def test_a_state_is_known_by_its_version_and_by_its_digest() -> None:
+    versioned, unversioned = state("completed", 1, Version(1, 7)), state("completed", 1)
+    assert versioned.has_id("1-7")
+    assert versioned.has_id(unversioned.id)
+    assert unversioned.has_id(unversioned.id)
+    assert not unversioned.has_id("1-7")  # which state that was, nobody knows any more
+    assert not versioned.has_id(state("failed", 1).id)
+    assert not versioned.has_id("")
