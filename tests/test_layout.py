@@ -40,7 +40,7 @@ UNKNOWN_TO = {
     "api": {"workers", "tests", "boto3"} | ENGINES,
 }
 OF_PURE_MODULES = {
-    "array", "base64", "binascii", "collections", "collections.abc", "dataclasses", "datetime", "decimal", "enum", "functools", "hashlib", "hmac", "io", "itertools", "operator",
+    "array", "base64", "binascii", "collections", "collections.abc", "dataclasses", "datetime", "decimal", "enum", "functools", "hashlib", "hmac", "io", "itertools", "itsdangerous", "itsdangerous.encoding", "operator",
     "math", "msgspec", "random", "re", "redis.crc", "typing", "unicodedata", "urllib.parse", "wave",
 }  # fmt: skip
 

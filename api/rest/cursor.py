@@ -3,26 +3,28 @@
 Nothing is kept on the server, so every process with the same key reads every other's cursors.
 """
 
-import hmac
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from binascii import Error as NotBase64
+from hashlib import sha256
+from typing import Annotated
 
-from msgspec import DecodeError, Struct, json
+from itsdangerous import BadData, BadSignature, Signer
+from itsdangerous.encoding import base64_decode, base64_encode
+from msgspec import DecodeError, Meta, Struct, json
 
 from api.errors import ParameterRefused
+from streams.jobs.item import LARGEST
 from streams.jobs.selection import Order, Place, Selection
 from streams.settings import Settings
 
-SIGNATURE = 16  # bytes of the HMAC-SHA256 that are kept
-LIST = 8  # bytes of the digest that tells for which list a cursor was made
+LIST = 11  # characters, 64 bits, of the signature that tells for which list a cursor was made
 LONGEST = 20_000  # characters; a job id has at most 2048 bytes, and JSON may take six for one
+PATTERN = r"^([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+)?$"
 
 ALLOWED = "next_cursor of a page of the same list"
 
 
 class _Cursor(Struct, frozen=True, array_like=True):
     made_for: str
-    page: int
+    page: Annotated[int, Meta(ge=1, le=LARGEST)]
     place: Place
 
 
@@ -30,43 +32,37 @@ class Cursors:
     """Writes and reads the cursors of one key."""
 
     def __init__(self, key: bytes) -> None:
-        self._mac = hmac.new(key, digestmod="sha256")  # made ready once
+        self._signer = Signer(key, salt=b"headway list cursor", key_derivation="hmac", digest_method=sha256)
 
     def write(self, selection: Selection, order: Order, page: int, place: Place) -> str:
         """Return the cursor of the page with this number, which begins at this place."""
-        body = json.encode(_Cursor(self._list(selection, order), page, place))
-        return _text(self._sign(body, SIGNATURE) + body)
+        return self._signed(json.encode(_Cursor(self._list(selection, order), page, place)))
 
     def read(self, cursor: str, selection: Selection, order: Order) -> tuple[int, Place]:
         """Return the number of the page and where it begins; raises ParameterRefused for any cursor but this list's."""
         try:
-            signed = urlsafe_b64decode(cursor[:LONGEST].encode("ascii") + b"=" * (-len(cursor) % 4))
-        except (NotBase64, UnicodeEncodeError):
-            raise ParameterRefused("cursor", "not one of ours", ALLOWED) from None
-        if _text(signed) != cursor:  # decoding overlooks what is not in the alphabet
-            raise ParameterRefused("cursor", "not one of ours, or changed", ALLOWED)
-        signature, body = signed[:SIGNATURE], signed[SIGNATURE:]
-        if not hmac.compare_digest(signature, self._sign(body, SIGNATURE)):
-            raise ParameterRefused("cursor", "not one of ours, or changed", ALLOWED)
-        try:
-            found = json.decode(body, type=_Cursor)
-        except DecodeError:
+            found = json.decode(self._unsigned(cursor), type=_Cursor)
+        except BadData:
+            raise ParameterRefused("cursor", "not one of ours, or changed", ALLOWED) from None
+        except (DecodeError, RecursionError):
             raise ParameterRefused("cursor", "of another version of Headway", ALLOWED) from None
         if found.made_for != self._list(selection, order):
             raise ParameterRefused("cursor", "made for other filters, another sort or another user", ALLOWED)
+        if not order.accepts(found.place):  # a signature tells who made it, not that it is right
+            raise ParameterRefused("cursor", "no place in this list", ALLOWED)
         return found.page, found.place
 
     def _list(self, selection: Selection, order: Order) -> str:
-        return self._sign(json.encode((selection, order)), LIST).hex()
+        return self._signer.get_signature(json.encode((selection, order)))[:LIST].decode()
 
-    def _sign(self, text: bytes, length: int) -> bytes:
-        mac = self._mac.copy()
-        mac.update(text)
-        return mac.digest()[:length]
+    def _signed(self, body: bytes) -> str:
+        return self._signer.sign(base64_encode(body)).decode()
 
-
-def _text(signed: bytes) -> str:
-    return urlsafe_b64encode(signed).rstrip(b"=").decode()
+    def _unsigned(self, cursor: str) -> bytes:
+        body = base64_decode(self._signer.unsign(cursor[:LONGEST]))
+        if self._signed(body) != cursor:  # decoding overlooks what is not in the alphabet
+            raise BadSignature("this is not how it was written")
+        return body
 
 
 def cursors_for(settings: Settings) -> Cursors:
@@ -75,7 +71,6 @@ def cursors_for(settings: Settings) -> Cursors:
     The key comes from HEADWAY_CURSOR_SECRET, else from HEADWAY_AUTH_SECRET. Where neither is set (tokens by
     JWKS, or a dev user) it comes from the table's name, so that every process still reads the others'
     cursors. Such a key can be guessed, and what a guesser gains is a place in a list of his own: whose jobs
-    are read is never the cursor's to say.
+    are read is never the cursor's to say, and no place is read that Order.accepts() does not.
     """
-    secret = settings.cursor_secret or settings.auth_secret or f"table {settings.table}"
-    return Cursors(hmac.digest(secret.encode(), b"headway list cursor", "sha256"))
+    return Cursors((settings.cursor_secret or settings.auth_secret or f"table {settings.table}").encode())

@@ -273,7 +273,7 @@ LIST_PARAMETERS: list[Schema] = [
     _query(
         "cursor",
         "`next_cursor` of the page before, of the same filters and sort. Jobs that come meanwhile move nothing.",
-        {"type": "string", "maxLength": LONGEST_CURSOR, "pattern": "^[A-Za-z0-9_-]*$"},
+        {"type": "string", "maxLength": LONGEST_CURSOR, "pattern": "^[A-Za-z0-9._-]*$"},
         opaque="s_PpTVM5naxH0Ibfu5zBwVsiNGYyZGFjZDFiNWM4NzU1IiwyLFsxNzAwMDAwMDAzLCIiLCIiXV0",
     ),
     IF_NONE_MATCH,

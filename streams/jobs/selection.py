@@ -1,6 +1,8 @@
 """Which of a user's jobs a list shows, in what order, and a place in that order. Pure."""
 
+import re
 from collections.abc import Callable
+from decimal import Context, Decimal
 from unicodedata import normalize
 
 from msgspec import Struct
@@ -10,6 +12,12 @@ from streams.jobs.job import Job
 
 READ_JOBS = 10_000  # jobs, matching or not, that one request reads at most to make its page
 READ_CALLS = 100  # calls of DynamoDB, 1 MB each, that it makes at most for its page, and again for its count
+
+# DynamoDB's limits for what a query may begin after.
+LONGEST_KEY = 2048  # bytes of a partition key
+MOST_DIGITS, SMALLEST = 38, -130  # significant digits, and power of ten, of a number
+NUMBER = re.compile(r"-?[0-9]{1,60}(\.[0-9]{1,60})?(E[+-]?[0-9]{1,3})?", re.IGNORECASE)
+EXACT = Context(prec=120)
 
 Value = int | float | str
 Rank = tuple[Value, str]
@@ -104,6 +112,16 @@ class Order(Struct, frozen=True):
         """Return the place, by created_at, after all jobs of a second."""
         return self.before_second(second - 1 if self.descending else second + 1)
 
+    def accepts(self, place: Place) -> bool:
+        """Whether a place, whoever made it, can be read from: of the types and within the bounds of this order's places."""
+        if not IS_VALUE[self.by](place.value):
+            return False
+        if self.by != "created_at":
+            return _is_id(place.job_id) and place.stored == ""
+        if place.stored == "":
+            return place.job_id == "" or _is_id(place.job_id)
+        return _is_id(place.job_id) and _is_stored(place.stored, int(place.value))
+
     def is_behind(self, second: int, place: Place) -> bool:
         """Whether a walk that has settled what is before this second got on from a place, by created_at."""
         start = int(place.value) - (self.descending and not place.job_id)
@@ -118,3 +136,47 @@ class Order(Struct, frozen=True):
 
     def _rank(self, job: Job) -> Rank:
         return SORTS[self.by](job), job.job_id
+
+
+def _is_time(value: object) -> bool:
+    """Whether it is the second of a job, or the one after the last."""
+    return type(value) is int and -LARGEST <= value <= LARGEST + 1
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and -LARGEST <= value <= LARGEST
+
+
+def _is_text(value: object) -> bool:
+    return type(value) is str
+
+
+def _is_percent(value: object) -> bool:
+    return type(value) is int and 0 <= value <= 100  # noqa: PLR2004 - percent
+
+
+IS_VALUE: dict[str, Callable[[object], bool]] = {
+    "created_at": _is_time,
+    "updated_at": _is_time,
+    "duration": _is_number,
+    "status": _is_text,
+    "progress_percent": _is_percent,
+}
+
+
+def _is_id(job_id: object) -> bool:
+    if not isinstance(job_id, str):
+        return False
+    try:
+        return 0 < len(job_id.encode()) <= LONGEST_KEY
+    except UnicodeEncodeError:  # half a surrogate pair
+        return False
+
+
+def _is_stored(text: object, second: int) -> bool:
+    """Whether it is a number of DynamoDB's, in this second."""
+    if not (isinstance(text, str) and NUMBER.fullmatch(text)):
+        return False
+    number = Decimal(text).normalize(EXACT)
+    is_within = len(number.as_tuple().digits) <= MOST_DIGITS and (not number or number.adjusted() >= SMALLEST)
+    return is_within and second <= number < second + 1

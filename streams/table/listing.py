@@ -13,7 +13,7 @@ from streams.jobs.item import Item
 from streams.jobs.job import Job
 from streams.jobs.selection import READ_CALLS, READ_JOBS, Order, Place, Selection, Span
 from streams.table.client import DynamoDB
-from streams.table.indexes import StatusIndex
+from streams.table.indexes import USER_STATUS_INDEX, StatusIndex
 from streams.table.query import Parameters, by_status, by_user, counting, reads_less
 from streams.table.schema import status_index
 from streams.table.table import readable
@@ -65,7 +65,7 @@ class Listing:
         try:
             return await _Reading(source, selection, order).page(size, skip, after)
         except ClientError as error:
-            if index is StatusIndex.NONE or error.response["Error"]["Code"] != "ValidationException":
+            if index is StatusIndex.NONE or not lacks_index(error, USER_STATUS_INDEX):
                 raise
             log.warning("status index left alone", reason=str(error))
             self._index, self._index_until = StatusIndex.NONE, time.monotonic() + LOOK_AGAIN
@@ -82,6 +82,15 @@ class Listing:
         except (ClientError, TableUnavailable) as error:
             log.warning("status index unknown", reason=str(error))
         return self._index
+
+
+def lacks_index(error: ClientError, index: str) -> bool:
+    """Whether DynamoDB refused a query because this index is missing, or is still being filled.
+
+    All that is wrong with a query has one code: only the message names the index, at its end.
+    """
+    refusal = error.response["Error"]
+    return refusal["Code"] == "ValidationException" and refusal["Message"].endswith(f" index: {index}")
 
 
 class _Described(Struct, frozen=True, rename="pascal"):

@@ -15,7 +15,7 @@ KINDS = {
     "position": r"[0-9]{16}",
     "digest": r"[0-9a-f]{16}",
     "etag": r"[0-9a-f]{24}",
-    "cursor": r"[A-Za-z0-9_-]{32,}",
+    "cursor": r"[A-Za-z0-9._-]{32,}",
     "milliseconds": r"(?:[12][0-9]{3}|3000)",
     "seconds": r"[0-9]{1,4}",
     "date": r"[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9:]{8} GMT",
