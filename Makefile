@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help install run test chaos check lint types bench bench-docs bench-baseline dist sbom lock
+.PHONY: help install run test chaos check lint types bench bench-docs bench-baseline dist sbom lock swagger-ui
 
 help: ## what the doors are
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,3 +57,8 @@ lock: install ## resolve the dependencies anew
 	$(BIN)/pip install --quiet uv
 	$(LOCK) pyproject.toml --extra local --extra otel --group dev -o requirements-dev.lock
 	$(LOCK) pyproject.toml -c requirements-dev.lock -o requirements.lock
+
+swagger-ui: install ## another Swagger UI for /docs, from npm: make swagger-ui VERSION=5.35.0
+	@mkdir -p build
+	npm pack --silent --pack-destination build swagger-ui-dist@$(VERSION)
+	$(BIN)/python -m tests.support.vendored build/swagger-ui-dist-$(VERSION).tgz

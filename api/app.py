@@ -15,8 +15,9 @@ from api.page.pages import page_handlers
 from api.push.events import all_events, job_events
 from api.push.hub import Hub
 from api.rest.cursor import cursors_for
-from api.rest.docs import docs_handlers
-from api.rest.jobs import job_handlers
+from api.rest.jobs import get_job, head_of, list_jobs
+from api.rest.list_request import list_request
+from api.rest.openapi import SECURITY, openapi, openapi_config
 from streams.settings import Settings
 from streams.table.listing import Listing
 from streams.table.table import Table
@@ -33,18 +34,25 @@ def create_app(settings: Settings, authenticate: Authenticate, table: Table, lis
 
     jobs = Router(
         "/api/v1",
-        route_handlers=[*job_handlers(authenticate, table, listing, cursors_for(settings)), all_events, job_events],
-        dependencies={"caller": Provide(caller)},
+        route_handlers=[list_jobs, get_job, head_of(list_jobs), head_of(get_job), all_events, job_events],
+        dependencies={
+            "caller": Provide(caller),
+            "asked": Provide(list_request, sync_to_thread=False),
+            "listing": given(listing),
+            "cursors": given(cursors_for(settings)),
+        },
+        security=SECURITY,
+        tags=["Jobs"],
     )
     return Litestar(
-        [jobs, live, ready, metrics, *docs_handlers(settings), *page_handlers(settings.media_dir)],
+        [jobs, live, ready, metrics, openapi, *page_handlers(settings.media_dir)],
         dependencies={
             "table": given(table),
             "hub": given(hub),
         },
         exception_handlers=HANDLERS,
         cors_config=_cors(settings) if settings.cors_origins else None,
-        openapi_config=None,  # api.openapi says more, and more exactly, than could be told from the handlers
+        openapi_config=openapi_config(settings.auth_cookie),
         response_headers=[ResponseHeader(name="X-Content-Type-Options", value="nosniff")],
     )
 

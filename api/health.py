@@ -3,9 +3,11 @@
 import structlog
 from botocore.exceptions import ClientError
 from litestar import Response, get
+from litestar.di import NamedDependency
 from msgspec import Struct
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from api.http.description import answered, texts
 from api.push.hub import Hub
 from streams.errors import TableUnavailable
 from streams.table.table import Table
@@ -26,14 +28,29 @@ class Readiness(Struct, frozen=True, omit_defaults=True):
     feed: Feed | None = None
 
 
-@get("/health/live", include_in_schema=False)
+@get(
+    "/health/live",
+    operation_id="healthLive",
+    summary="Whether the process runs",
+    tags=["For operators"],
+    responses=texts({200: "It runs."}),
+)
 async def live() -> Response[str]:
     """Say that the process runs."""
     return Response("live\n", media_type="text/plain")
 
 
-@get("/health/ready", include_in_schema=False)
-async def ready(hub: Hub, table: Table) -> Response[Readiness]:
+@get(
+    "/health/ready",
+    operation_id="healthReady",
+    summary="Whether this process can serve",
+    tags=["For operators"],
+    responses={
+        200: answered("The table answers; what is degraded is named.", Readiness, "application/json"),
+        503: answered("The table does not answer.", Readiness, "application/json"),
+    },
+)
+async def ready(hub: NamedDependency[Hub], table: NamedDependency[Table]) -> Response[Readiness]:
     """Say whether the table answers: with it lists and streams work, though slower while the feed is not whole.
 
     All processes lose the same Redis and the same relays, so none may leave its balancer for them.
@@ -56,7 +73,13 @@ async def _refusal_of(table: Table) -> str | None:
     return None
 
 
-@get("/metrics", include_in_schema=False)
+@get(
+    "/metrics",
+    operation_id="metrics",
+    summary="What was counted, for Prometheus",
+    tags=["For operators"],
+    responses=texts({200: "The counters."}),
+)
 async def metrics() -> Response[bytes]:
     """Show what was counted, as Prometheus reads it."""
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

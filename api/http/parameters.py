@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from itertools import dropwhile
 from unicodedata import category
 from urllib.parse import parse_qsl
 
@@ -32,61 +33,50 @@ CLOCK = re.compile(
 )
 
 
-class Asked(Struct, frozen=True):
+class ListRequest(Struct, frozen=True):
     """A request for a page of a list; the first page where neither a page nor a cursor is given."""
 
     selection: Selection
     order: Order
-    page_size: int = 20
+    page_size: int = DEFAULT_PAGE
     page: int | None = None
     cursor: str = ""
 
-
-def asked_from(query: bytes, user_id: str) -> Asked:
-    """Read the query string of a list; an empty text stands for none, as forms send it."""
-    given = _given(query)
-    page_size = _whole("page_size", given, LARGEST_PAGE) or DEFAULT_PAGE
-    page = _whole("page", given, READ_JOBS)
-    cursor = given.get("cursor", [""])[0]
-    if cursor and page:
-        raise ParameterRefused("page", "given beside a cursor", "one of the two")
-    if page and page * page_size > READ_JOBS:
-        raise ParameterRefused("page", str(page), f"what lies in the first {READ_JOBS} jobs; beyond them, cursor")
-    return Asked(_selection(given, user_id), order_from(given.get("sort", [""])[0]), page_size, page, cursor)
+    def __post_init__(self) -> None:
+        """Refuse what no single parameter tells."""
+        if self.cursor and self.page:
+            raise ParameterRefused("page", "given beside a cursor", "one of the two")
+        if self.page and self.page * self.page_size > READ_JOBS:
+            raise ParameterRefused(
+                "page", str(self.page), f"what lies in the first {READ_JOBS} jobs; beyond them, cursor"
+            )
 
 
-def _given(query: bytes) -> dict[str, list[str]]:
-    """Refuse what the list does not know, what is no text, and a second value where only one would count."""
-    given: dict[str, list[str]] = {}
+def check_query(query: bytes) -> None:
+    """Refuse parameters that the list does not know, and values that are no text."""
     for name, value in parse_qsl(query.decode("latin-1"), keep_blank_values=True, errors="surrogateescape"):
         if name not in LIST_PARAMETERS:
             shown = name[:50].encode(errors="replace").decode()
             raise ParameterRefused(shown, "not a parameter of the list", ", ".join(LIST_PARAMETERS))
-        if name in given and name != "status":
-            raise ParameterRefused(name, "given more than once", "one value")
         if any(LOST_FIRST <= character <= LOST_LAST for character in value):
             raise ParameterRefused(name, "not in UTF-8", "UTF-8, percent-encoded")
-        if value:
-            given.setdefault(name, []).append(value)
-    return given
 
 
-def _selection(given: dict[str, list[str]], user_id: str) -> Selection:
-    whole = Span()
-    start = time_from("created_after", given.get("created_after", [""])[0])
-    end = time_from("created_before", given.get("created_before", [""])[0])
-    span = Span(whole.start if start is None else start, whole.end if end is None else end)
-    statuses = tuple(sorted(statuses_from(given.get("status"))))
-    return Selection(user_id, statuses, span, words_from(given.get("q", [""])[0]))
+def one_from(parameter: str, given: Iterable[str] | None) -> str:
+    """Read a parameter of which one value counts; an empty text stands for none, as forms send it."""
+    values = list(dropwhile(lambda value: not value, given or ()))
+    if len(values) > 1:
+        raise ParameterRefused(parameter, "given more than once", "one value")
+    return values[0] if values else ""
 
 
-def _whole(parameter: str, given: dict[str, list[str]], most: int) -> int | None:
-    if parameter not in given:
+def whole_from(parameter: str, given: str, most: int) -> int | None:
+    """Read a whole number from 1 on; None where nothing is given."""
+    if not given:
         return None
-    text = given[parameter][0]
-    if not (WHOLE.fullmatch(text) and 1 <= int(text) <= most):
-        raise ParameterRefused(parameter, repr(text[:50]), f"a whole number from 1 to {most}")
-    return int(text)
+    if not (WHOLE.fullmatch(given) and 1 <= int(given) <= most):
+        raise ParameterRefused(parameter, repr(given[:50]), f"a whole number from 1 to {most}")
+    return int(given)
 
 
 def statuses_from(given: Iterable[str] | None) -> list[str]:
@@ -96,6 +86,13 @@ def statuses_from(given: Iterable[str] | None) -> list[str]:
         if status not in STATUSES:
             raise ParameterRefused("status", repr(status[:50]), ", ".join(STATUSES))
     return list(dict.fromkeys(statuses))
+
+
+def span_from(after: str, before: str) -> Span:
+    """Read the times between which jobs were created; nothing given stands for no limit."""
+    whole = Span()
+    start, end = time_from("created_after", after), time_from("created_before", before)
+    return Span(whole.start if start is None else start, whole.end if end is None else end)
 
 
 def time_from(parameter: str, given: str) -> int | None:

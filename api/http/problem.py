@@ -1,13 +1,15 @@
 """The body of every error. Pure."""
 
-from msgspec import Struct
+from typing import Annotated
+
+from msgspec import Meta, Struct
 
 
 class Problem(Struct, frozen=True, omit_defaults=True):
     """What went wrong with a request, as RFC 9457 wants it told."""
 
-    title: str
+    title: Annotated[str, Meta(description="The phrase of the status.")]
     status: int
-    detail: str
-    parameter: str | None = None
-    allowed: str | None = None
+    detail: Annotated[str, Meta(description="What went wrong, for people.")]
+    parameter: Annotated[str | None, Meta(description="Which parameter is not what is allowed.")] = None
+    allowed: Annotated[str | None, Meta(description="What is.")] = None

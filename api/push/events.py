@@ -8,20 +8,21 @@ import random
 from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from functools import partial
-from typing import Annotated, Any
 
 import structlog
-from litestar import Request, get
-from litestar.params import Parameter
+from litestar import get
+from litestar.di import NamedDependency
 from sse_starlette.sse import EventSourceResponse
 from starlette.types import Receive, Scope, Send
 
 from api.auth.callers import Caller
 from api.http.connection import CONNECTION, Protocol
+from api.http.description import Described, JobId, LastEventId, Statuses
 from api.http.parameters import job_id_from, statuses_from
 from api.http.paths import segment_of
 from api.http.requests import REQUEST_ID, respond
 from api.push import frames
+from api.push.description import ALL_JOBS, ALL_JOBS_ANSWERS, ONE_JOB, ONE_JOB_ANSWERS
 from api.push.hub import Hub
 from api.push.mailbox import Mailbox
 from api.push.stream import Stream
@@ -32,23 +33,38 @@ RETRY = (1000, 3000)  # milliseconds, jittered: those who lost the same process 
 LONGEST_EVENT_ID = 256
 
 
-@get("/jobs/{job_id:str}/events", media_type="text/event-stream")
-async def job_events(request: Request[Any, Any, Any], caller: Caller, hub: Hub, job_id: str) -> EventSourceResponse:
+@get(
+    "/jobs/{job_id:str}/events",
+    media_type="text/event-stream",
+    operation_id="followJob",
+    operation_class=Described,
+    summary="Follow one job",
+    description=ONE_JOB,
+    responses=ONE_JOB_ANSWERS,
+)
+async def job_events(
+    caller: NamedDependency[Caller], hub: NamedDependency[Hub], job_id: JobId, last_event_id: LastEventId = ""
+) -> EventSourceResponse:
     """Stream the states of one job until it is final."""
     name = job_id_from(segment_of(job_id))
     structlog.contextvars.bind_contextvars(job_id=name)
-    return JobStream(hub, caller, name, _last_event_id(request))
+    return JobStream(hub, caller, name, last_event_id[:LONGEST_EVENT_ID])
 
 
-@get("/jobs/events", media_type="text/event-stream")
+@get(
+    "/jobs/events",
+    media_type="text/event-stream",
+    operation_id="followJobs",
+    operation_class=Described,
+    summary="Follow all jobs",
+    description=ALL_JOBS,
+    responses=ALL_JOBS_ANSWERS,
+)
 async def all_events(
-    request: Request[Any, Any, Any],
-    caller: Caller,
-    hub: Hub,
-    status: Annotated[list[str] | None, Parameter(query="status")] = None,
+    caller: NamedDependency[Caller], hub: NamedDependency[Hub], status: Statuses = None, last_event_id: LastEventId = ""
 ) -> EventSourceResponse:
     """Stream the states of all the caller's jobs, or of those in some statuses."""
-    return JobsStream(hub, caller, statuses_from(status), _last_event_id(request))
+    return JobsStream(hub, caller, statuses_from(status), last_event_id[:LONGEST_EVENT_ID])
 
 
 class EventStream(EventSourceResponse):
@@ -113,7 +129,3 @@ class JobsStream(EventStream):
             await self.hub.open_all(reader, self.last_event_id)
             await self.begin(reader.mailbox, partial(self.hub.leave_all, reader), scope, send)
             leaving.pop_all()
-
-
-def _last_event_id(request: Request[Any, Any, Any]) -> str:
-    return request.headers.get("last-event-id", "")[:LONGEST_EVENT_ID]

@@ -1,20 +1,24 @@
 """The body of a list. Pure."""
 
-from msgspec import Struct
+from typing import Annotated
+
+from msgspec import Meta, Struct
 
 from streams.jobs.job import PublicJob
 
 
 class JobPage(Struct, frozen=True, omit_defaults=True):
-    """One page of the caller's jobs; `total_count` counts all that match.
-
-    `next_cursor` is there where more follow. `total_count_exact` is there, and false, only where there was so
-    much to count that counting was given up: then there are more than `total_count`.
-    """
+    """One page of the caller's jobs."""
 
     jobs: list[PublicJob]
-    total_count: int
+    total_count: Annotated[int, Meta(description="All that match, on whatever page.")]
     page: int
     page_size: int
-    next_cursor: str | None = None
-    total_count_exact: bool = True
+    next_cursor: Annotated[str | None, Meta(description="There where more follow.")] = None
+    total_count_exact: Annotated[
+        bool,
+        Meta(
+            description="There, and false, only where there was so much to count that counting was given up: then there are "
+            "more than `total_count`."
+        ),
+    ] = True

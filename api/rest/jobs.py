@@ -1,90 +1,124 @@
 """The REST endpoints: the caller's jobs, and one of them."""
 
-from collections.abc import Sequence
-from hashlib import blake2b
+from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 import structlog
-from litestar import route
-from litestar.connection import ASGIConnection
+from litestar import Request, get, route
+from litestar.di import NamedDependency
 from litestar.enums import HttpMethod
 from litestar.handlers import HTTPRouteHandler
-from litestar.types import ASGIApp, Receive, Scope, Send
-from msgspec import json
 
-from api.auth.auth import Authenticate
+from api.auth.callers import Caller
 from api.errors import JobNotFound, ParameterRefused
-from api.http.parameters import Asked, asked_from, job_id_from
+from api.http.description import (
+    AWAY,
+    NO_JOB,
+    NOT_MODIFIED,
+    REFUSED,
+    UNKNOWN,
+    Conditional,
+    JobId,
+    answered,
+    problems,
+)
+from api.http.parameters import ListRequest, job_id_from
 from api.http.paths import segment_of
-from api.http.requests import Header, respond
+from api.http.tagged import Tagged
 from api.rest.cursor import Cursors
 from api.rest.job_page import JobPage
 from streams.errors import ListTooLong
-from streams.jobs.job import public, public_json
-from streams.table.listing import Listing, Page
+from streams.jobs.job import PublicJob, public
+from streams.jobs.selection import READ_CALLS, READ_JOBS
+from streams.table.listing import Listing
 from streams.table.table import Table
 
-READING = (HttpMethod.GET, HttpMethod.HEAD)  # the server leaves the body out where HEAD asks
-
-NOSNIFF: Header = (b"x-content-type-options", b"nosniff")
-UNSHARED: Header = (b"cache-control", b"private, no-cache")
-JSON: Header = (b"content-type", b"application/json")
-
-_encode = json.Encoder().encode
-
-
-def job_handlers(
-    authenticate: Authenticate, table: Table, listing: Listing, cursors: Cursors
-) -> list[HTTPRouteHandler]:
-    """Return the endpoints of these; handed over here, not by Litestar, which runs a task per dependency and request."""
-
-    async def list_jobs(scope: Scope, _: Receive, send: Send) -> None:
-        query = scope["query_string"]
-        asked = asked_from(query, (await authenticate(ASGIConnection(scope))).user_id)
-        number, place = asked.page or 1, None
-        if asked.cursor:
-            number, place = cursors.read(asked.cursor, asked.selection, asked.order)
-        skip = 0 if place else (number - 1) * asked.page_size
-        try:
-            page = await listing.page(asked.selection, asked.order, asked.page_size, skip, place)
-        except ListTooLong as error:
-            raise _too_long(asked, error) from error
-        after = cursors.write(asked.selection, asked.order, number + 1, page.next) if page.next else None
-        links = [(b"link", f'<{_address(query, after)}>; rel="next"'.encode())] if after else []
-        await _answer(scope, send, _encode(_public(page, number, asked.page_size, after)), links)
-
-    async def get_job(scope: Scope, _: Receive, send: Send) -> None:
-        user_id = (await authenticate(ASGIConnection(scope))).user_id
-        name = job_id_from(segment_of(scope["path_params"]["job_id"]))
-        structlog.contextvars.bind_contextvars(job_id=name)
-        job = await table.get(name)
-        if job is None or job.user_id != user_id:
-            raise JobNotFound(name)
-        await _answer(scope, send, public_json(job))
-
-    return [_endpoint("/jobs", list_jobs), _endpoint("/jobs/{job_id:str}", get_job)]
+JOB = {
+    "job_id": "job_123",
+    "status": "processing",
+    "stage": "scene_2_complete",
+    "progress_percent": 66,
+    "scenes_completed": 2,
+    "prompt": "A 30 s film about the sea",
+    "duration": 30,
+    "created_at": 1700000000,
+    "updated_at": 1700000123,
+}
+PAGE = {"jobs": [JOB], "total_count": 1, "page": 1, "page_size": 20}
 
 
-def _endpoint(path: str, answering: ASGIApp) -> HTTPRouteHandler:
-    """Have Litestar find an app, refuse other methods and tell its errors.
+class Paged(Conditional):
+    """An operation that tells the address of the next page."""
 
-    A handler of its own kind would have a request and a response made for it: a quarter of the functions that a list runs.
-    """
-
-    def instead(app: ASGIApp) -> ASGIApp:  # noqa: ARG001 - nothing is left for it to do
-        return answering
-
-    async def behind() -> None:
-        """Stand where a handler has to stand."""
-
-    return route(path, http_method=READING, middleware=[instead])(behind)
+    answers = Conditional.answers | {"200": (*Conditional.answers["200"], "Link")}
 
 
-def _public(page: Page, number: int, size: int, after: str | None) -> JobPage:
-    return JobPage(list(map(public, page.jobs)), page.total, number, size, after, page.is_total_exact)
+@get(
+    "/jobs",
+    operation_id="listJobs",
+    operation_class=Paged,
+    summary="List jobs",
+    description=(
+        "The caller's jobs that match all filters. A page is full whenever so many match: where matches are so "
+        f"rare that {READ_JOBS} jobs, or {READ_CALLS} MB, had to be read, it is short, even empty, and has a "
+        "`next_cursor` nevertheless. "
+        "Empty texts stand for what is not given; parameters that are not listed here are refused."
+    ),
+    responses={
+        200: answered("One page.", JobPage, "application/json", page=PAGE),
+        304: NOT_MODIFIED,
+        **problems({400: REFUSED, 401: UNKNOWN, 503: AWAY}),
+    },
+)
+async def list_jobs(
+    request: Request[Any, Any, Any],
+    asked: NamedDependency[ListRequest],
+    listing: NamedDependency[Listing],
+    cursors: NamedDependency[Cursors],
+) -> Tagged[JobPage]:
+    """Answer with one page of the caller's jobs, and where the next one is."""
+    number, place = asked.page or 1, None
+    if asked.cursor:
+        number, place = cursors.read(asked.cursor, asked.selection, asked.order)
+    skip = 0 if place else (number - 1) * asked.page_size
+    try:
+        page = await listing.page(asked.selection, asked.order, asked.page_size, skip, place)
+    except ListTooLong as error:
+        raise _too_long(asked, error) from error
+    after = cursors.write(asked.selection, asked.order, number + 1, page.next) if page.next else None
+    links = {"link": f'<{_address(request.scope["query_string"], after)}>; rel="next"'} if after else {}
+    jobs = list(map(public, page.jobs))
+    return Tagged(JobPage(jobs, page.total, number, asked.page_size, after, page.is_total_exact), headers=links)
 
 
-def _too_long(asked: Asked, error: ListTooLong) -> ParameterRefused:
+@get(
+    "/jobs/{job_id:str}",
+    operation_id="getJob",
+    operation_class=Conditional,
+    summary="Read one job",
+    description="As it is now: a consistent read. Its JSON is that of lists and events; empty optional fields are left out.",
+    responses={
+        200: answered("The job.", PublicJob, "application/json", job=JOB),
+        304: NOT_MODIFIED,
+        **problems({400: REFUSED, 401: UNKNOWN, 404: NO_JOB, 503: AWAY}),
+    },
+)
+async def get_job(caller: NamedDependency[Caller], table: NamedDependency[Table], job_id: JobId) -> Tagged[PublicJob]:
+    """Answer with one job of the caller's."""
+    name = job_id_from(segment_of(job_id))
+    structlog.contextvars.bind_contextvars(job_id=name)
+    job = await table.get(name)
+    if job is None or job.user_id != caller.user_id:
+        raise JobNotFound(name)
+    return Tagged(public(job))
+
+
+def head_of(handler: HTTPRouteHandler) -> HTTPRouteHandler:
+    """Answer HEAD as GET is answered; the server leaves the body out. It is described once, with GET."""
+    return route(sorted(handler.paths), http_method=HttpMethod.HEAD, include_in_schema=False)(handler.fn)
+
+
+def _too_long(asked: ListRequest, error: ListTooLong) -> ParameterRefused:
     if asked.order.by != "created_at":
         return ParameterRefused(
             "sort", f"too much for so many jobs: {error}", "created_at, -created_at, or narrower filters"
@@ -97,22 +131,3 @@ def _address(query: bytes, cursor: str) -> str:
     pairs = parse_qsl(query.decode("latin-1"))
     kept = [(name, value) for name, value in pairs if name not in {"page", "cursor"}]
     return f"?{urlencode([*kept, ('cursor', cursor)])}"
-
-
-async def _answer(scope: Scope, send: Send, body: bytes, links: Sequence[Header] = ()) -> None:
-    """Answer with a body and what names it, or with 304 where the client has it already."""
-    etag = f'"{blake2b(body, digest_size=12).hexdigest()}"'
-    headers = [NOSNIFF, *links, (b"etag", etag.encode()), UNSHARED]
-    if _names(_known(scope), etag):
-        await respond(send, 304, headers)
-    else:
-        await respond(send, 200, [*headers, JSON, (b"content-length", b"%d" % len(body))], body)
-
-
-def _known(scope: Scope) -> str:
-    return b",".join([value for name, value in scope["headers"] if name == b"if-none-match"]).decode("latin-1")
-
-
-def _names(known: str, etag: str) -> bool:
-    tags = [tag.strip().removeprefix("W/") for tag in known.split(",")]
-    return etag in tags or tags == ["*"]

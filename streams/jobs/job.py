@@ -52,7 +52,7 @@ class PublicJob(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False)
     scenes_completed: int | None = None
     scene_video_urls: tuple[str, ...] | None = None
     prompt: str | None = None
-    duration: int | float | None = None
+    duration: float | None = None  # an int stays one
     created_at: int
     updated_at: int
     title: str | None = None

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.errors import ParameterRefused
-from api.http.parameters import LONGEST_JOB_ID, job_id_from, statuses_from
+from api.http.parameters import LONGEST_JOB_ID, check_query, job_id_from, one_from, statuses_from
 from streams.jobs.job import STATUSES
 
 
@@ -68,3 +68,34 @@ def test_an_empty_an_endless_or_an_unprintable_job_id_is_refused(job_id: str) ->
 def test_any_job_id_at_all_is_one_that_dynamodb_takes_or_refused(anything: str) -> None:
     with suppress(ParameterRefused):
         assert 0 < len(job_id_from(anything).encode()) <= LONGEST_JOB_ID
+
+
+@pytest.mark.parametrize(
+    ("values", "read"), [(None, ""), ([], ""), ([""], ""), (["5"], "5"), (["", "5"], "5"), (["", "", ""], "")]
+)
+def test_of_most_parameters_one_value_counts(values: list[str] | None, read: str) -> None:
+    assert one_from("page", values) == read
+
+
+@pytest.mark.parametrize("values", [["5", "6"], ["5", "5"], ["5", ""], ["", "5", "6"]])
+def test_whatever_else_is_given_beside_it_is_refused(values: list[str]) -> None:
+    with pytest.raises(ParameterRefused, match="page is given more than once"):
+        one_from("page", values)
+
+
+@pytest.mark.parametrize("query", [b"pagesize=3", b"status=failed&x", b"%ff=1", b"\xff", b"page =1"])
+def test_a_parameter_that_the_list_does_not_know_is_refused(query: bytes) -> None:
+    with pytest.raises(ParameterRefused, match="not a parameter of the list"):
+        check_query(query)
+
+
+@pytest.mark.parametrize("query", [b"q=%ff", b"q=%ed%a0%80", b"page=1&status=%e2%82"])
+def test_a_value_that_is_no_text_is_refused(query: bytes) -> None:
+    with pytest.raises(ParameterRefused, match="not in UTF-8"):
+        check_query(query)
+
+
+@given(st.binary())
+def test_any_query_at_all_is_known_or_refused(query: bytes) -> None:
+    with suppress(ParameterRefused):
+        check_query(query)
