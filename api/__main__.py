@@ -9,13 +9,14 @@ import structlog
 import uvloop
 from botocore.exceptions import BotoCoreError
 
-from api.app import create_app
+from api.app import Parts, create_app
 from api.auth.auth import Authenticate, authenticator
 from api.http.processes import listening, run_several
 from api.http.server import server_for
 from api.push.hub import Hub, Limits
 from api.push.metrics import HubCollector, show
 from api.push.reader import StateReader
+from api.rest.cursor_key import CursorKey
 from streams.channel.channel import Channel, connect_redis
 from streams.errors import HeadwayError
 from streams.settings import Settings, settings_from
@@ -57,7 +58,9 @@ async def serve(settings: Settings, authenticate: Authenticate) -> None:
             show(HubCollector(hub.counts, lambda: hub.streams, lambda: hub.health))
             await hub.until_whole(FEED_WITHIN)
             _spare_the_collector()
-            app = create_app(settings, authenticate, table, Listing(tables, settings.table), hub)
+            cursor_key = CursorKey(settings, channel.shared_key)
+            parts = Parts(table, Listing(tables, settings.table), hub, cursor_key.cursors)
+            app = create_app(settings, authenticate, parts)
             server = server_for(app, hub.drain, settings.host, settings.port)
             log.info("api starts", host=settings.host, port=settings.port)
             await server.serve(listening(settings))

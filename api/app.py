@@ -1,11 +1,13 @@
 """The Litestar app, put together from its parts."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from litestar import Litestar, Request, Router
 from litestar.config.cors import CORSConfig
 from litestar.datastructures import ResponseHeader
 from litestar.di import Provide
+from msgspec import Struct
 
 from api.auth.auth import Authenticate
 from api.auth.callers import Caller
@@ -14,7 +16,7 @@ from api.http.problems import HANDLERS
 from api.page.pages import page_handlers
 from api.push.events import all_events, job_events
 from api.push.hub import Hub
-from api.rest.cursor import cursors_for
+from api.rest.cursor import Cursors
 from api.rest.jobs import get_job, head_of, list_jobs
 from api.rest.list_request import list_request
 from api.rest.openapi import SECURITY, openapi, openapi_config
@@ -23,7 +25,16 @@ from streams.table.listing import Listing
 from streams.table.table import Table
 
 
-def create_app(settings: Settings, authenticate: Authenticate, table: Table, listing: Listing, hub: Hub) -> Litestar:
+class Parts(Struct, frozen=True):
+    """What the handlers work with."""
+
+    table: Table
+    listing: Listing
+    hub: Hub
+    cursors: Callable[[], Awaitable[Cursors]]
+
+
+def create_app(settings: Settings, authenticate: Authenticate, parts: Parts) -> Litestar:
     """Make the app; it owns nothing that has to be started or closed."""
 
     async def caller(request: Request[Any, Any, Any]) -> Caller:
@@ -38,8 +49,8 @@ def create_app(settings: Settings, authenticate: Authenticate, table: Table, lis
         dependencies={
             "caller": Provide(caller),
             "asked": Provide(list_request, sync_to_thread=False),
-            "listing": given(listing),
-            "cursors": given(cursors_for(settings)),
+            "listing": given(parts.listing),
+            "cursors": Provide(parts.cursors),
         },
         security=SECURITY,
         tags=["Jobs"],
@@ -47,8 +58,8 @@ def create_app(settings: Settings, authenticate: Authenticate, table: Table, lis
     return Litestar(
         [jobs, live, ready, metrics, openapi, *page_handlers(settings.media_dir)],
         dependencies={
-            "table": given(table),
-            "hub": given(hub),
+            "table": given(parts.table),
+            "hub": given(parts.hub),
         },
         exception_handlers=HANDLERS,
         cors_config=_cors(settings) if settings.cors_origins else None,

@@ -13,7 +13,6 @@ from msgspec import DecodeError, Meta, Struct, json
 from api.errors import ParameterRefused
 from streams.jobs.item import LARGEST
 from streams.jobs.selection import Order, Place, Selection
-from streams.settings import Settings
 
 LIST = 11  # characters, 64 bits, of the signature that tells for which list a cursor was made
 LONGEST = 20_000  # characters; a job id has at most 2048 bytes, and JSON may take six for one
@@ -63,14 +62,3 @@ class Cursors:
         if self._signed(body) != cursor:  # decoding overlooks what is not in the alphabet
             raise BadSignature("this is not how it was written")
         return body
-
-
-def cursors_for(settings: Settings) -> Cursors:
-    """Return the cursors of all processes with these settings.
-
-    The key comes from HEADWAY_CURSOR_SECRET, else from HEADWAY_AUTH_SECRET. Where neither is set (tokens by
-    JWKS, or a dev user) it comes from the table's name, so that every process still reads the others'
-    cursors. Such a key can be guessed, and what a guesser gains is a place in a list of his own: whose jobs
-    are read is never the cursor's to say, and no place is read that Order.accepts() does not.
-    """
-    return Cursors((settings.cursor_secret or settings.auth_secret or f"table {settings.table}").encode())

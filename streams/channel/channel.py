@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from enum import Enum
 from hashlib import sha1
 from importlib.resources import files
+from secrets import token_hex
 from typing import cast
 from urllib.parse import unquote
 
@@ -35,6 +36,7 @@ RECENT = 60_000_000  # microseconds; far more than an index of DynamoDB lags beh
 LATEST = ("head", "position", "data")
 ANY_LATEST = "hw:{*}:job:*"
 LATEST_KEY = re.compile(r"hw:\{([^{}]*)\}:job:(.*)", re.DOTALL)
+SHARED_KEY = "hw:key:{api}"  # no user's: theirs begin with hw:{
 SCANNED = 1000  # keys looked at in one step of a scan
 
 
@@ -185,6 +187,13 @@ class Channel:
     async def tell_watched(self, seconds: int) -> None:
         """Say to the relays that somebody watches, for so many seconds."""
         await relays.tell_watched(self._nodes, seconds)
+
+    async def shared_key(self) -> bytes:
+        """Return the secret that all processes with this Redis share; the first that asks makes it, at random."""
+        making = Errand(SHARED_KEY.encode(), ("SET", SHARED_KEY, token_hex(32), "NX"))
+        reading = Errand(SHARED_KEY.encode(), ("GET", SHARED_KEY))
+        await run(self._nodes, [making, reading])
+        return cast("bytes", reading.value)
 
     async def look_up(self) -> None:
         """Use no kept connection any more where the name in HEADWAY_REDIS_URL stands for another server now."""

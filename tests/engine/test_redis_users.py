@@ -78,6 +78,7 @@ async def test_api_and_relay_do_what_their_users_may_and_nothing_else(server: Se
         assert {job async for some in relay.known() for job in some} == {(user, "job") for user in USERS}
         assert (await ear.channel.recent(USERS[0], None)).job_ids == ["job"]
         await ear.channel.tell_watched(5)
+        assert await ear.channel.shared_key() == await ear.channel.shared_key()
         assert await relay.beat(Heartbeat(relay="one", table="jobs"))
         assert [beat.relay for beat, _ in await ear.channel.last_heartbeats()] == ["one"]
         assert await relay.beat(Heartbeat(relay="one", table="jobs", is_leaving=True))

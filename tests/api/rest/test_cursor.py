@@ -12,10 +12,9 @@ from itsdangerous.encoding import base64_decode, base64_encode
 from msgspec import json
 
 from api.errors import ParameterRefused
-from api.rest.cursor import Cursors, cursors_for
+from api.rest.cursor import Cursors
 from streams.jobs.item import LARGEST
 from streams.jobs.selection import SORTS, Order, Place, Selection, Span
-from streams.settings import Settings
 
 KEY = b"a key"
 CURSORS = Cursors(KEY)
@@ -84,14 +83,6 @@ def test_any_text_at_all_is_refused(text: str) -> None:
 )
 def test_a_cursor_is_good_for_its_list_alone(selection: Selection, order: Order) -> None:
     assert "made for other filters" in refused(CURSORS.write(MINE, YOUNGEST, 2, PLACE), selection, order)
-
-
-def test_the_key_is_that_of_the_settings() -> None:
-    cursor = cursors_for(Settings(cursor_secret="one")).write(MINE, YOUNGEST, 2, PLACE)
-    assert cursors_for(Settings(cursor_secret="one", auth_secret="two")).read(cursor, MINE, YOUNGEST) == (2, PLACE)
-    for others in (Settings(cursor_secret="two"), Settings(auth_secret="two"), Settings()):
-        with pytest.raises(ParameterRefused):
-            cursors_for(others).read(cursor, MINE, YOUNGEST)
 
 
 @given(st.sampled_from(sorted(SORTS)), anything, anything)
