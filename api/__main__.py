@@ -20,7 +20,7 @@ from api.rest.cursor_key import CursorKey
 from streams.channel.channel import Channel, connect_redis
 from streams.errors import HeadwayError
 from streams.settings import Settings, settings_from
-from streams.table import client as dynamodb
+from streams.table.client import connect_dynamodb
 from streams.table.listing import Listing
 from streams.table.table import Table
 from streams.telemetry.logs import configure_logging
@@ -46,7 +46,7 @@ def main() -> None:
 
 async def serve(settings: Settings, authenticate: Authenticate) -> None:
     """Connect, serve until SIGTERM, close."""
-    tables = dynamodb.connect("dynamodb", os.environ, CONNECTIONS)
+    tables = connect_dynamodb("dynamodb", os.environ, CONNECTIONS)
     redis = connect_redis(settings.redis_url)
     channel = Channel(redis)
     table = Table(tables, settings.table)

@@ -40,6 +40,9 @@ def create_app(settings: Settings, authenticate: Authenticate, parts: Parts) -> 
     async def caller(request: Request[Any, Any, Any]) -> Caller:
         return await authenticate(request)
 
+    async def cursors() -> Cursors:
+        return await parts.cursors()
+
     def given(value: object) -> Provide:
         return Provide(lambda: value, sync_to_thread=False)
 
@@ -50,7 +53,7 @@ def create_app(settings: Settings, authenticate: Authenticate, parts: Parts) -> 
             "caller": Provide(caller),
             "asked": Provide(list_request, sync_to_thread=False),
             "listing": given(parts.listing),
-            "cursors": Provide(parts.cursors),
+            "cursors": Provide(cursors),
         },
         security=SECURITY,
         tags=["Jobs"],

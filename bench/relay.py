@@ -16,7 +16,8 @@ from streams.channel.channel import Channel, connect_redis
 from streams.feed.feed import Feed
 from streams.feed.lease import Lease
 from streams.feed.leases import Leases
-from streams.table.client import DynamoDB, plain_client
+from streams.table.client import DynamoDB
+from streams.table.endpoint import plain_client
 from tests.support.stack import typed
 from tests.workers.fleet.fake_stream import record_of
 from workers.demo.engines import free_port, local_aws, start_valkey

@@ -8,7 +8,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from streams.errors import HeadwayError
 from streams.settings import settings_from
-from streams.table.client import plain_client
+from streams.table.endpoint import plain_client
 from streams.table.schema import create_tables
 
 

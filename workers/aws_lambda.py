@@ -20,7 +20,7 @@ from streams.feed.feed import epoch_of
 from streams.feed.parked import Parked, ParkedRecords
 from streams.feed.record import job_id_of, last_sequence
 from streams.settings import Settings, settings_from
-from streams.table import client as dynamodb
+from streams.table.client import connect_dynamodb
 from streams.telemetry.logs import configure_logging
 from workers.relay.batch import SIZE, understand
 
@@ -49,7 +49,7 @@ class Function:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._channel = Channel(connect_redis(settings.redis_url))
-        self._tables = dynamodb.connect("dynamodb", os.environ, connections=2)
+        self._tables = connect_dynamodb("dynamodb", os.environ, connections=2)
 
     async def relay(self, event: Event, request_id: str | None = None) -> dict[str, list[dict[str, str]]]:
         """Publish what the batch changed, and park what cannot be; AWS' id of the request goes into the log."""

@@ -21,7 +21,7 @@ from msgspec import json
 
 from streams.errors import ListTooLong
 from streams.jobs.selection import SORTS, Order, Place, Selection, Span
-from streams.table import client as dynamodb
+from streams.table.client import DynamoDB, connect_dynamodb
 from streams.table.indexes import StatusIndex
 from streams.table.listing import Listing, Page
 from streams.table.schema import jobs_schema, status_index
@@ -108,8 +108,8 @@ def connecting(aws: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Any:
         monkeypatch.setenv(name, value)
 
     @asynccontextmanager
-    async def connected() -> AsyncIterator[dynamodb.DynamoDB]:
-        client = dynamodb.connect("dynamodb", os.environ, 8)
+    async def connected() -> AsyncIterator[DynamoDB]:
+        client = connect_dynamodb("dynamodb", os.environ, 8)
         try:
             yield client
         finally:
@@ -170,7 +170,7 @@ def test_the_engines_have_the_best_index_for_status_that_they_take(
 class Counted:
     """An engine that says how many jobs were read of it, in how many queries, and through which index; `asked` names refused ones, too."""
 
-    def __init__(self, engine: dynamodb.DynamoDB) -> None:
+    def __init__(self, engine: DynamoDB) -> None:
         self._engine = engine
         self.jobs = 0
         self.indexes: list[str] = []
@@ -187,7 +187,7 @@ class Counted:
         return await self._engine.call(operation, into, **parameters)
 
 
-async def read_for(engine: dynamodb.DynamoDB, table: str, index: StatusIndex | None, selection: Selection) -> Counted:
+async def read_for(engine: DynamoDB, table: str, index: StatusIndex | None, selection: Selection) -> Counted:
     counted = Counted(engine)
     await Listing(counted, table, index).page(selection, Order(), 5)  # type: ignore[arg-type]
     return counted

@@ -6,14 +6,13 @@ from contextlib import asynccontextmanager
 
 from streams.channel.channel import Channel, connect_redis
 from streams.jobs.state import State
-from streams.table import client as dynamodb
-from streams.table.client import DynamoDB
+from streams.table.client import DynamoDB, connect_dynamodb
 from tests.support.stack import Stack
 
 
 @asynccontextmanager
 async def tables(stack: Stack) -> AsyncIterator[DynamoDB]:
-    connected = dynamodb.connect("dynamodb", stack.aws, 4)
+    connected = connect_dynamodb("dynamodb", stack.aws, 4)
     try:
         yield connected
     finally:

@@ -19,8 +19,7 @@ from streams.feed.feed import Feed
 from streams.feed.leases import Leases
 from streams.feed.parked import ParkedRecords
 from streams.settings import Settings
-from streams.table import client as dynamodb
-from streams.table.client import DynamoDB
+from streams.table.client import DynamoDB, connect_dynamodb
 from streams.table.schema import check_jobs_table
 from streams.table.table import Table
 from streams.telemetry.tracing import traces_from
@@ -76,8 +75,8 @@ async def relay_parts(
     settings: Settings, traces: "Traces | None" = None, interest: Interest | None = None
 ) -> AsyncIterator[tuple[Callable[[], Awaitable[Relay]], Channel]]:
     """Give what asks the table for its stream and makes the parts that follow it, and the channel; close all at the end."""
-    tables = dynamodb.connect("dynamodb", os.environ, TABLE_CALLS)
-    streams = dynamodb.connect("dynamodbstreams", os.environ, POLLS)
+    tables = connect_dynamodb("dynamodb", os.environ, TABLE_CALLS)
+    streams = connect_dynamodb("dynamodbstreams", os.environ, POLLS)
     channel = Channel(connect_redis(settings.redis_url))
 
     async def connect() -> Relay:

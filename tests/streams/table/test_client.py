@@ -1,16 +1,20 @@
 """The way to DynamoDB, against a server that misbehaves as no engine does on demand."""
 
+import asyncio
 import os
+from base64 import b64encode
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from aiohttp import web
+from aiohttp import ClientTimeout, web
 from botocore.exceptions import ClientError
+from botocore.session import Session, get_session
 
 from streams.errors import SettingsRefused, TableUnavailable
-from streams.table import client as dynamodb
+from streams.table.client import DynamoDB, connect_dynamodb
+from streams.table.endpoint import ATTEMPTS, Endpoint, endpoint_of
 
 Answer = Callable[[web.Request], web.StreamResponse]
 
@@ -34,7 +38,7 @@ def answering(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Give a client of a server that gives these answers in turn, and the requests that it was sent."""
 
     @asynccontextmanager
-    async def serving(*answers: Answer) -> AsyncIterator[tuple[dynamodb.DynamoDB, list[Any]]]:
+    async def serving(*answers: Answer) -> AsyncIterator[tuple[DynamoDB, list[Any]]]:
         left, asked = list(answers), []
 
         async def handle(request: web.Request) -> web.StreamResponse:
@@ -55,7 +59,7 @@ def answering(monkeypatch: pytest.MonkeyPatch) -> Any:
             "AWS_SECRET_ACCESS_KEY": "secret",
         }.items():
             monkeypatch.setenv(name, value)
-        client = dynamodb.connect("dynamodb", os.environ, 2)
+        client = connect_dynamodb("dynamodb", os.environ, 2)
         try:
             yield client, asked
         finally:
@@ -88,7 +92,7 @@ async def test_what_passes_is_tried_again_and_told_where_it_does_not_pass(answer
     async with answering(*[passing] * 4) as (client, asked):
         with pytest.raises(TableUnavailable):
             await client.call("list_tables", dict[str, Any])
-        assert len(asked) == dynamodb.ATTEMPTS
+        assert len(asked) == ATTEMPTS
 
 
 async def test_a_refusal_is_told_at_once_in_botocores_words(answering: Any) -> None:
@@ -110,7 +114,7 @@ async def test_nobody_listening_is_worth_another_try(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     environment = {"AWS_REGION": "us-east-1"}
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
-    client = dynamodb.connect("dynamodb", environment, 1)
+    client = connect_dynamodb("dynamodb", environment, 1)
     with pytest.raises(TableUnavailable):
         await client.call("list_tables", dict[str, Any])
     await client.close()
@@ -133,4 +137,94 @@ def test_a_proxy_that_is_none_stops_the_start_with_the_name_of_the_variable(monk
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     with pytest.raises(SettingsRefused, match="HTTP_PROXY"):
-        dynamodb.connect("dynamodb", {"AWS_REGION": "eu-central-1"}, 1)
+        connect_dynamodb("dynamodb", {"AWS_REGION": "eu-central-1"}, 1)
+
+
+async def silent(request: web.Request) -> web.StreamResponse:
+    await asyncio.sleep(3600)
+    raise AssertionError(request)
+
+
+async def test_a_server_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with listening(silent, monkeypatch) as (endpoint, session):
+        client = DynamoDB(endpoint, session, 1, ClientTimeout(total=None, sock_read=0.05))
+        with pytest.raises(TableUnavailable, match="ListTables"):
+            await client.call("list_tables", dict[str, Any])
+        await client.close()
+
+
+async def test_a_call_that_is_cancelled_leaves_its_place_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    is_first = True
+
+    async def first_silent(request: web.Request) -> web.StreamResponse:
+        nonlocal is_first
+        if is_first:
+            is_first = False
+            asked.set()
+            await asyncio.sleep(3600)
+        return fine(request)
+
+    asked = asyncio.Event()
+    async with listening(first_silent, monkeypatch) as (endpoint, session):
+        client = DynamoDB(endpoint, session, 1)
+        waiting = asyncio.ensure_future(client.call("list_tables", dict[str, Any]))
+        await asked.wait()
+        waiting.cancel()
+        assert await client.call("list_tables", dict[str, Any]) == {"TableNames": ["jobs"]}
+        await client.close()
+
+
+async def test_calls_share_so_many_connections_and_the_rest_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    connections: set[object] = set()
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        connections.add(request.transport)
+        await asyncio.sleep(0)
+        return fine(request)
+
+    async with listening(answer, monkeypatch) as (endpoint, session):
+        client = DynamoDB(endpoint, session, 3)
+        await asyncio.gather(*(client.call("list_tables", dict[str, Any]) for _ in range(50)))
+        assert len(connections) == 3
+        await client.close()
+
+
+async def test_a_proxy_is_asked_with_the_credentials_in_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[web.Request] = []
+
+    async def proxy(request: web.Request) -> web.StreamResponse:
+        asked.append(request)
+        return fine(request)
+
+    async with listening(proxy, monkeypatch) as (endpoint, session):
+        monkeypatch.setenv("HTTP_PROXY", endpoint.url.replace("http://", "http://user:pass%40word@"))
+        monkeypatch.setenv("AWS_ENDPOINT_URL", "http://dynamodb.example:8000")
+        client = DynamoDB(endpoint_of("dynamodb", os.environ, session), session, 1)
+        assert await client.call("list_tables", dict[str, Any]) == {"TableNames": ["jobs"]}
+        await client.close()
+    [request] = asked
+    assert request.headers["Host"] == "dynamodb.example:8000"
+    assert request.headers["Proxy-Authorization"] == f"Basic {b64encode(b'user:pass@word').decode()}"
+
+
+@asynccontextmanager
+async def listening(
+    answer: Callable[[web.Request], Any], monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[tuple[Endpoint, Session]]:
+    app = web.Application()
+    app.router.add_post("/", answer)
+    runner = web.AppRunner(app, handler_cancellation=True)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    for name, value in {
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{runner.addresses[0][1]}",
+        "AWS_REGION": "eu-central-1",
+        "AWS_ACCESS_KEY_ID": "AKID",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+    }.items():
+        monkeypatch.setenv(name, value)
+    session = get_session()
+    try:
+        yield endpoint_of("dynamodb", os.environ, session), session
+    finally:
+        await runner.cleanup()

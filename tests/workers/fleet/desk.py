@@ -20,7 +20,8 @@ from streams.jobs.change import Change
 from streams.jobs.item import Item, job_from_item
 from streams.jobs.job import Job
 from streams.jobs.state import State, order
-from streams.table.client import DynamoDB, named
+from streams.table.client import DynamoDB
+from streams.table.refusals import named
 from streams.table.table import Table
 from tests.workers.fleet.world import DRIFT, EPOCH, World
 from workers.fleet.worker import Worker

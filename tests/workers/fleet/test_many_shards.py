@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from msgspec import json
 
 from streams.feed.feed import Feed
-from streams.table.client import connect
+from streams.table.client import connect_dynamodb
 from tests.workers.fleet.desk import Desk
 from tests.workers.fleet.fake_stream import FakeStream
 from tests.workers.fleet.world import World
@@ -77,7 +77,7 @@ async def test_64_shards_share_4_connections_and_a_flood_in_one_starves_no_other
     port = free_port()
     for name, value in local_aws(port).items():
         monkeypatch.setenv(name, value)
-    streams = connect("dynamodbstreams", local_aws(port), CONNECTIONS)
+    streams = connect_dynamodb("dynamodbstreams", local_aws(port), CONNECTIONS)
     async with serving(world.stream, port) as server:
         desk = Desk(world, "worker", Feed(streams, "arn"))
         async with asyncio.timeout(30):
