@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 
 from streams.channel import relays
 from streams.channel.heartbeat import Heartbeat
-from streams.channel.message import completed, head_of, state_from_message
+from streams.channel.message import completed, head_of, message_of, state_from_message
 from streams.channel.nodes import Nodes
 from streams.channel.routing import Errand, Word, run
 from streams.errors import ChannelUnavailable
@@ -118,24 +118,33 @@ class Channel:
             (Errand(channel_of(user_id), _arguments(user_id, [changes[number] for number in numbers], tell)), numbers)
             for user_id, numbers in _batches(changes)
         ]
-        await run(self._nodes, [errand for errand, _ in errands], PUBLISH)
+        try:
+            await run(self._nodes, [errand for errand, _ in errands], PUBLISH)
+        except ChannelUnavailable:
+            # What found no node may have to wait until a slot has moved: nobody else's readers wait with it.
+            await self._tell_owners(_stored_aside(changes, errands))
+            raise
+        await self._tell_owners(_stored_aside(changes, errands))
         outcomes = [Outcome.PUBLISHED] * len(changes)
         for errand, numbers in errands:
             for number, answer in zip(numbers, errand.value, strict=True):
                 outcomes[number] = OUTCOMES.get(answer, Outcome.PUBLISHED)
-        await self._tell_owners(changes, errands)
         return outcomes
 
-    async def _tell_owners(self, changes: Sequence[Change], errands: Iterable[tuple[Errand, Sequence[int]]]) -> None:
-        """Tell what was stored where its slot is moving to; until it has moved, everyone listens where it comes from."""
-        telling = [
-            Errand(errand.key, ("SPUBLISH", errand.key, _message(changes[number].state, answer)))
-            for errand, numbers in errands
-            for number, answer in zip(numbers, errand.value, strict=True)
-            if errand.aside and answer not in OUTCOMES
-        ]
-        if telling:
-            await run(self._nodes, telling)
+    async def _tell_owners(self, jobs: Sequence[tuple[str, str]]) -> None:
+        """Tell what is stored where its slot is moving to; until it has moved, everyone listens where it comes from.
+
+        Storing and telling are two calls here. So the latest state is told, whoever stored it: it may have failed
+        before it told, and whoever publishes the same again finds it stored.
+        """
+        if not jobs:
+            return
+        latest = await self.latest_by_job(jobs)
+        messages = [(channel_of(user_id), message_of(state)) for (user_id, _), state in latest.items()]
+        telling = [Errand(channel, ("SPUBLISH", channel, message)) for channel, message in messages]
+        await run(self._nodes, telling)
+        # A refusal raises: what was not told has to be published again.
+        log.debug("told where a slot moves from", receivers=sum(errand.value for errand in telling))
 
     async def latest(self, jobs: Iterable[tuple[str, str]]) -> list[State]:
         """Return the latest states that Redis holds of these (user id, job id); those it does not hold are left out."""
@@ -242,8 +251,15 @@ def _stored(key: bytes, values: Sequence[bytes | None]) -> State | None:
         return None
 
 
-def _message(state: State, position: bytes) -> bytes:
-    return completed(head_of(state), position, state.data)
+def _stored_aside(changes: Sequence[Change], errands: Iterable[tuple[Errand, Sequence[int]]]) -> list[tuple[str, str]]:
+    """Return (user id, job id) of what the nodes hold to which slots are moving: nobody listens there yet."""
+    return [
+        (changes[number].user_id, changes[number].state.job_id)
+        for errand, numbers in errands
+        if errand.aside and isinstance(errand.answer, list)
+        for number, answer in zip(numbers, errand.answer, strict=True)
+        if OUTCOMES.get(answer) is not Outcome.REFUSED
+    ]
 
 
 def _arguments(user_id: str, changes: Sequence[Change], tell: str) -> tuple[Word, ...]:

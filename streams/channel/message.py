@@ -33,6 +33,11 @@ def completed(head: bytes, position: bytes, data: bytes) -> bytes:
     return b"%b,%b]\n%b" % (head, position, data)
 
 
+def message_of(state: State) -> bytes:
+    """Return the message of a state that has a version and a position."""
+    return completed(head_of(state), b"%d" % state.position, state.data)
+
+
 def state_from_message(message: bytes) -> State:
     """Read a message; raises ValueError where it is none."""
     line, _, data = message.partition(b"\n")

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from streams.channel.message import completed, head_of, state_from_message
+from streams.channel.message import completed, head_of, message_of, state_from_message
 from streams.jobs.job import Job
 from streams.jobs.state import Kind, State, Version, deletion_of, state_of
 from tests.support import strategies
@@ -13,21 +13,27 @@ from tests.support import strategies
 POSITION = 1795402343351801
 
 
-def message_of(state: State, position: int = POSITION) -> bytes:
+def completed_message(state: State) -> bytes:
     """Return the message as Redis completes it (streams/channel/publish.lua)."""
-    return completed(head_of(state), str(position).encode(), state.data)
+    return completed(head_of(state), str(POSITION).encode(), state.data)
 
 
 @given(strategies.jobs, strategies.versions)
 def test_a_state_survives_the_way_through_redis(job: Job, version: Version) -> None:
     state = state_of(job, version)
-    assert state_from_message(message_of(state)) == structs.replace(state, position=POSITION)
+    assert state_from_message(completed_message(state)) == structs.replace(state, position=POSITION)
+
+
+@given(strategies.jobs, strategies.versions)
+def test_a_state_that_is_told_again_is_the_same_message(job: Job, version: Version) -> None:
+    message = completed_message(state_of(job, version))
+    assert message_of(state_from_message(message)) == message
 
 
 @given(strategies.job_ids, strategies.versions, st.integers())
 def test_a_deletion_survives_it_too(job_id: str, version: Version, updated_at: int) -> None:
     state = deletion_of(job_id, updated_at, version)
-    assert state_from_message(message_of(state)) == structs.replace(state, position=POSITION)
+    assert state_from_message(completed_message(state)) == structs.replace(state, position=POSITION)
 
 
 @given(strategies.jobs, strategies.versions)
@@ -35,7 +41,7 @@ def test_a_head_is_one_line_whatever_ids_hold(job: Job, version: Version) -> Non
     assert b"\n" not in head_of(state_of(job, version))
 
 
-WHOLE = message_of(deletion_of("job 1", 1700000000, Version(1795402343351, 7)))
+WHOLE = completed_message(deletion_of("job 1", 1700000000, Version(1795402343351, 7)))
 
 
 @pytest.mark.parametrize(

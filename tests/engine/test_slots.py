@@ -1,0 +1,60 @@
+"""A slot that moves, one step at a time: what is stored meanwhile reaches who listens, or is told as missed."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from redis.crc import key_slot
+
+from streams.channel.channel import channel_of
+from streams.errors import ChannelUnavailable
+from tests.support.cluster import Cluster, Member, cluster_in
+from tests.support.listening import change, listening
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    """Three nodes of the test's own: it leaves slots between two of them."""
+    with cluster_in(tmp_path) as cluster:
+        yield cluster
+
+
+def slot_of(user: str) -> int:
+    return key_slot(channel_of(user))
+
+
+def others(cluster: Cluster, user: str) -> list[Member]:
+    """Return the nodes to which the user's slot may move."""
+    owner = cluster.owner_of(channel_of(user))
+    return [member for member in cluster.members if member is not owner]
+
+
+async def test_what_is_stored_at_the_new_node_is_told_though_another_change_of_its_page_waits(cluster: Cluster) -> None:
+    async with listening(cluster.url) as ear:
+        await ear.join("moved", "moving")
+        await ear.channel.publish([change("moved", 1), change("moving", 1)])
+        for user in ("moved", "moving"):
+            cluster.begin_to_move(slot_of(user), others(cluster, user)[0])
+        cluster.move_keys(slot_of("moved"), others(cluster, "moved")[0])
+        with pytest.raises(ChannelUnavailable):
+            await ear.channel.publish([change("moved", 2), change("moving", 1, "new")])
+        await ear.until(lambda: ear.numbers("moved") == [1, 2])
+        assert ear.told == [True]
+
+
+async def test_what_was_stored_at_the_new_node_but_not_told_is_told_when_it_is_published_again(
+    cluster: Cluster,
+) -> None:
+    source, target = cluster.owner_of(channel_of("moved")), others(cluster, "moved")[0]
+    async with listening(cluster.url) as ear:
+        await ear.join("moved")
+        await ear.publish("moved", 1)
+        cluster.begin_to_move(slot_of("moved"), target)
+        cluster.move_keys(slot_of("moved"), target)
+        source.ask("ACL", "SETUSER", "default", "-spublish")
+        with pytest.raises(ChannelUnavailable):
+            await ear.publish("moved", 2)
+        source.ask("ACL", "SETUSER", "default", "+spublish")
+        await ear.publish("moved", 2)
+        await ear.until(lambda: ear.numbers("moved") == [1, 2])
+        assert ear.told == [True]
