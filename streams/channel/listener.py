@@ -74,8 +74,7 @@ class Listener:
         """Return once no later message of the channel can be missed; raises ChannelUnavailable while the feed is broken."""
         if not self.whole:
             raise ChannelUnavailable("the feed is broken")
-        subscriber = self._places.get(channel)
-        if subscriber is None or not subscriber.channels.hears(channel):
+        if not self._hears(channel):
             if channel not in self._waiting:
                 self._waiting[channel] = asyncio.get_running_loop().create_future()
             await asyncio.shield(self._waiting[channel])
@@ -98,8 +97,8 @@ class Listener:
             await self._nodes.close()
 
     def confirmed(self, channel: bytes) -> None:
-        """Wake whoever waits for a channel."""
-        if waiting := self._waiting.pop(channel, None):
+        """Wake whoever waits for a channel, if it is heard where it belongs: a node that was left may confirm it late."""
+        if self._hears(channel) and (waiting := self._waiting.pop(channel, None)):
             waiting.set_result(None)
         self._mend()
 
@@ -110,6 +109,10 @@ class Listener:
             self._break("a slot moved")
             self._nodes.doubt()
         self._misplacing.set()
+
+    def _hears(self, channel: bytes) -> bool:
+        subscriber = self._places.get(channel)
+        return subscriber is not None and subscriber.channels.hears(channel)
 
     async def _place_all(self) -> None:
         """Bring every channel to the node that owns it."""

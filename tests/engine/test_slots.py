@@ -1,5 +1,6 @@
 """A slot that moves, one step at a time: what is stored meanwhile reaches who listens, or is told as missed."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -58,3 +59,16 @@ async def test_what_was_stored_at_the_new_node_but_not_told_is_told_when_it_is_p
         await ear.publish("moved", 2)
         await ear.until(lambda: ear.numbers("moved") == [1, 2])
         assert ear.told == [True]
+
+
+async def test_a_late_word_of_a_node_that_was_left_does_not_say_that_a_channel_is_heard(cluster: Cluster) -> None:
+    async with listening(cluster.url) as ear:
+        cluster.owner_of(channel_of("new")).ask("CLIENT", "PAUSE", 500, "ALL")
+        ear.listener.listen(channel_of("new"))
+        hearing = asyncio.ensure_future(ear.listener.heard(channel_of("new")))
+        await asyncio.sleep(0)
+        ear.listener.confirmed(channel_of("new"))  # as a node says that had it before
+        done, _ = await asyncio.wait([hearing], timeout=0.1)
+        assert not done
+        await hearing
+        await ear.until_heard("new")
