@@ -165,7 +165,9 @@ class Listener:
             await subscriber.run()
         except* (RedisError, OSError, ChannelUnavailable) as failed:
             reason = f"{subscriber.node}: {failed.exceptions[0]}"
-        del self._subscribers[subscriber.node], self._listening[subscriber]
+        if self._listening.pop(subscriber, None) is None:
+            return  # It was ended as idle, and failed at that moment.
+        del self._subscribers[subscriber.node]
         for channel in subscriber.channels.wanted:
             self._places.pop(channel, None)
         self._nodes.doubt()

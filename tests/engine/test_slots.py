@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 from redis.crc import key_slot
+from redis.exceptions import ConnectionError as Disconnected
 
 from streams.channel.channel import channel_of
 from streams.errors import ChannelUnavailable
 from tests.support.cluster import Cluster, Member, cluster_in
-from tests.support.listening import change, listening
+from tests.support.listening import change, eventually, listening
 
 
 @pytest.fixture
@@ -72,3 +73,26 @@ async def test_a_late_word_of_a_node_that_was_left_does_not_say_that_a_channel_i
         assert not done
         await hearing
         await ear.until_heard("new")
+
+
+async def test_a_node_that_fails_in_the_moment_in_which_it_is_left_does_not_end_the_listener(cluster: Cluster) -> None:
+    users = [f"user {number}" for number in range(12)]
+    async with listening(cluster.url) as ear:
+        await ear.join(*users)
+        for user in users:
+            ear.listener.forget(channel_of(user))
+        await eventually(lambda: not any(user_channels(member) for member in cluster.members))
+        # No engine can be made to close a connection in the one step of the loop in which it is given up.
+        subscribers = list(ear.listener._subscribers.values())  # noqa: SLF001
+        assert len(subscribers) == 3
+        for subscriber in subscribers:
+            assert subscriber._line  # noqa: SLF001
+            subscriber._line._end(Disconnected("closed"))  # noqa: SLF001
+        ear.listener._end_idle()  # noqa: SLF001
+        await ear.until(lambda: ear.told == [True, False, True])
+        await ear.join(*users)
+        await ear.until_heard(*users)
+
+
+def user_channels(member: Member) -> list[bytes]:
+    return [name for name in member.ask("PUBSUB", "SHARDCHANNELS") if not name.startswith(b"hw:probe:")]
