@@ -5,13 +5,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 from redis.crc import key_slot
 from redis.exceptions import ConnectionError as Disconnected
 
 from streams.channel.channel import channel_of
+from streams.channel.message import message_of
 from streams.errors import ChannelUnavailable
 from tests.support.cluster import Cluster, Member, cluster_in
-from tests.support.listening import change, eventually, listening
+from tests.support.listening import Listening, change, eventually, listening
 
 
 @pytest.fixture
@@ -60,6 +62,46 @@ async def test_what_was_stored_at_the_new_node_but_not_told_is_told_when_it_is_p
         await ear.publish("moved", 2)
         await ear.until(lambda: ear.numbers("moved") == [1, 2])
         assert ear.told == [True]
+
+
+async def test_what_is_heard_while_the_feed_is_broken_does_not_end_the_break(cluster: Cluster) -> None:
+    owners = [cluster.owner_of(channel_of(user)) for user in ("first", "second")]
+    refusing = next(member for member in cluster.members if member not in owners)
+    async with listening(cluster.url) as ear:
+        await ear.join("first", "second")
+        await ear.until_heard("first", "second")
+        refusing.ask("ACL", "SETUSER", "default", "resetchannels", "&hw:probe:*")
+        move(cluster, "first", refusing)
+        await ear.until(lambda: ear.told == [True, False])
+        await ear.until_heard("second")
+        move(cluster, "second", next(member for member in others(cluster, "second") if member is not refusing))
+        tell_nobody(cluster, "second", 3)
+        await publish_until_heard(ear, "second", 4)
+        assert 3 not in ear.numbers("second")
+        assert ear.untold("second") == []
+        assert ear.told == [True, False]
+        refusing.ask("ACL", "SETUSER", "default", "allchannels")
+        await ear.until(lambda: ear.told == [True, False, True])
+        await ear.until_heard("first", "second")
+
+
+def move(cluster: Cluster, user: str, target: Member) -> None:
+    for step in (cluster.begin_to_move, cluster.move_keys, cluster.finish_to_move):
+        step(slot_of(user), target)
+
+
+def tell_nobody(cluster: Cluster, user: str, number: int) -> None:
+    """Tell a state where the user's slot is now, before anybody can have subscribed there."""
+    message = message_of(structs.replace(change(user, number).state, position=number))
+    assert cluster.owner_of(channel_of(user)).ask("SPUBLISH", channel_of(user), message) == 0
+
+
+async def publish_until_heard(ear: Listening, user: str, number: int) -> None:
+    """Publish one number after the other until one is heard."""
+    while ear.numbers(user)[-1] < number:
+        ear.begun = max(number, ear.begun + 1)
+        await ear.publish(user, ear.begun)
+        await asyncio.sleep(0.05)
 
 
 async def test_a_late_word_of_a_node_that_was_left_does_not_say_that_a_channel_is_heard(cluster: Cluster) -> None:

@@ -20,7 +20,9 @@ class Listening:
         self.channel = Channel(self.redis)
         self.states: dict[bytes, list[State]] = {}
         self.told: list[bool] = []
-        self.told_before: dict[bytes, list[int]] = {}  # for each state heard, how often something was told before
+        self.begun = 0  # the number up to which publishing has begun, as the test says
+        self._reread = 0  # what had begun when the feed mended last: a reader reads again from then on
+        self._known: dict[bytes, list[int]] = {}  # for each state heard, the number up to which reading again tells all
         self.listener = Listener(self.redis, self._hear, self._tell, linger)
         self.running = asyncio.ensure_future(self.listener.run())
         self._news = asyncio.Event()
@@ -44,10 +46,13 @@ class Listening:
                 self._news.clear()
                 await self._news.wait()
 
-    def gaps_untold(self, user: str) -> list[tuple[int, int]]:
-        """Return the numbers between which some were missed though the feed was called whole all the time."""
-        heard = list(zip(self.numbers(user), self.told_before.get(channel_of(user), []), strict=True))
-        return [(a, b) for (a, told_a), (b, told_b) in pairwise(heard) if b > a + 1 and told_a == told_b]
+    def untold(self, user: str) -> list[int]:
+        """Return the numbers that no reader was told of: not heard, and called neither broken nor mended since.
+
+        What is heard while the feed is broken ends no gap: all is read again when it mends, whatever was heard meanwhile.
+        """
+        heard = list(zip(self.numbers(user), self._known.get(channel_of(user), []), strict=True))
+        return [n for (a, _), (b, known) in pairwise(heard) for n in range(max(a, known) + 1, b)]
 
     async def until_heard(self, *users: str) -> None:
         """Publish once for each and wait for it: a whole feed misses nothing."""
@@ -60,12 +65,16 @@ class Listening:
         await self.until(lambda: self.listener.whole)
 
     def _hear(self, channel: bytes, message: bytes) -> None:
-        self.states.setdefault(channel, []).append(state_from_message(message))
-        self.told_before.setdefault(channel, []).append(len(self.told))
+        state = state_from_message(message)
+        self.states.setdefault(channel, []).append(state)
+        number = state.version.sequence if state.version else 0
+        self._known.setdefault(channel, []).append(self._reread if self.listener.whole else number)
         self._news.set()
 
     def _tell(self, whole: bool) -> None:
         self.told.append(whole)
+        if whole:
+            self._reread = self.begun
         self._news.set()
 
 
