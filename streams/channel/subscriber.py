@@ -53,6 +53,8 @@ class Subscriber:
         self._line: Line | None = None
         self._flushing = False
         self._probe = b""
+        self._is_joined = asyncio.Event()  # the probe's channel
+        self._is_proved = False  # a probe came back, which a server took that takes writes
 
     @property
     def is_idle(self) -> bool:
@@ -61,8 +63,8 @@ class Subscriber:
 
     @property
     def is_settled(self) -> bool:
-        """Whether everything wanted is heard."""
-        return self.channels.hears(self._probe) and self.channels.are_settled
+        """Whether everything wanted is heard, from a server that takes writes."""
+        return self._is_proved and self.channels.hears(self._probe) and self.channels.are_settled
 
     def join(self, channel: bytes) -> None:
         """Want a channel."""
@@ -89,6 +91,8 @@ class Subscriber:
         try:
             self._line = line
             self._probed = asyncio.get_running_loop().time()
+            self._is_proved = False
+            self._is_joined.clear()
             self.join(self._probe)
             self._flush()
             async with asyncio.TaskGroup() as tasks:
@@ -100,6 +104,7 @@ class Subscriber:
             await line.close()
 
     async def _send_probes(self) -> None:
+        await self._is_joined.wait()  # or the first one would be missed
         for number in count(1):
             if number % LOOK_UP_EVERY == 0 and await self._nodes.has_moved():
                 raise WrongServer(f"{self.node}: its name stands for another server now")
@@ -161,10 +166,18 @@ class Subscriber:
                 hear(channel, content)
             else:
                 self._probed = asyncio.get_running_loop().time()
+                self._prove()
+
+    def _prove(self) -> None:
+        if not self._is_proved:
+            self._is_proved = True
+            self._ears.confirmed(self._probe)
 
     def _answered(self, kind: bytes, channel: bytes) -> None:
         if kind in JOINED:
             if self.channels.confirmed(channel):
+                if channel == self._probe:
+                    self._is_joined.set()
                 self._ears.confirmed(channel)
         elif self.channels.left(channel):
             self._misplaced(channel)

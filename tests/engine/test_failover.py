@@ -85,8 +85,10 @@ async def test_who_subscribes_finds_the_new_primary_and_is_told_of_the_break(tmp
         await published(relay, 1)
         await ear.until(lambda: ear.numbers("ann") == [1])
         pair.fail_over(switch, is_linked=is_linked)
+        ear.begun = 2
         await published(relay, 2)
         await ear.until(lambda: ear.told[-2:] == [False, True])
+        ear.begun = 3
         await published(relay, 3)
         await ear.until(lambda: ear.numbers("ann")[-1] == 3)
         assert not ear.untold("ann")
