@@ -25,6 +25,10 @@ retries = Counter(
 )
 
 
+class Stopped(Exception):
+    """The process was asked to stop before the attempt succeeded."""
+
+
 class Backoff:
     """How to retry: `attempts` in all (None: without end), with pauses of up to `first` seconds, doubling up to `longest`."""
 
@@ -59,4 +63,29 @@ async def retry(
         sleep=sleep,
         reraise=True,
     )
-    return await retrying(attempt)
+    result: T = await retrying(attempt)
+    if (attempts := retrying.statistics["attempt_number"]) > 1:
+        log.info("going on", operation=operation, attempts=attempts)
+    return result
+
+
+def until_stopped(stopping: asyncio.Event) -> Sleep:
+    """Return a `sleep` for retry() that raises Stopped, at once, when asked to stop."""
+
+    async def sleep(seconds: float) -> None:
+        await wait(stopping, seconds)
+        if stopping.is_set():
+            raise Stopped
+
+    return sleep
+
+
+async def wait(event: asyncio.Event, seconds: float) -> None:
+    """Return when the event is set, or after some seconds."""
+    if event.is_set():
+        return
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return

@@ -33,6 +33,7 @@ from streams.channel.channel import channel_of
 from streams.channel.heartbeat import Health
 from streams.channel.message import state_from_message
 from streams.errors import ChannelUnavailable
+from streams.retry import Backoff, retry
 
 if TYPE_CHECKING:
     from streams.telemetry.spans import Traces
@@ -43,7 +44,7 @@ LIFETIME = (480, 720)  # seconds: ten minutes, jittered, so that connections spr
 DRAIN_WITHIN = 0.4  # seconds that a reader has to take its last frames
 DRAIN_LOOKS = 20
 RESYNC_JITTER = 0.5
-READ_AGAIN = 1.0
+READ_AGAIN = Backoff(None, first=1.0, longest=5.0)  # without end: until it succeeds, the streams are stale
 POLL_EVERY = 3.0  # seconds between two rounds of reading while nothing is heard
 LOOK_BACK = 70.0  # seconds before a break was noticed: the noticing itself, and clocks that differ by a minute
 TELL_RELAYS_EVERY = 2  # seconds; that somebody watches here
@@ -316,12 +317,7 @@ class Hub:
 
     @staticmethod
     async def _persist(read: Callable[[], Awaitable[None]]) -> None:
-        while True:
-            try:
-                return await read()
-            except PASSING as error:
-                log.warning("reading again waits", reason=str(error))
-                await asyncio.sleep(READ_AGAIN)
+        await retry("reread", read, PASSING, READ_AGAIN)
 
     async def _keep_time(self) -> None:
         while True:

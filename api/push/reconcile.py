@@ -6,7 +6,6 @@ older than that state.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Container, Coroutine, Iterable, Sequence
-from contextlib import suppress
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -17,16 +16,25 @@ from api.push.audience import Audience, JobSubscription, UserSubscription, Watch
 from api.push.frames import Event
 from api.push.mailbox import UserMailbox
 from api.push.reader import Snapshot, StateReader
-from streams.errors import TableUnavailable
+from streams.errors import TableUnavailable, Throttled
 from streams.jobs.state import State, deletion_of
+from streams.retry import Backoff, retries, retry
 from streams.table.table import BATCH
 
 # In the background a refusal (a missing table, a key that expired) is waited out like an outage.
 PASSING = (TableUnavailable, ClientError)
-SETTLE_AGAIN = 0.1  # seconds
+SETTLE_AGAIN = Backoff(
+    None, first=0.1, longest=5.0
+)  # without end: what is shown may be wrong as long as somebody watches
+for passing in (TableUnavailable, Throttled):
+    retries.labels("settle", passing.__name__)  # 0, so that the first one is seen as an increase
 SETTLE_AT_ONCE = 3  # tries, for a job may change while it is read
 PAUSE = 0.1  # seconds between two batches: at most 1,000 jobs a second
 PAUSE_PER_USER = 0.02  # seconds between two users' lists: at most 50 a second
+
+
+class _StillDoubtful(Exception):
+    """A read did not decide which of two states is newer."""
 
 
 class _Asking(Struct, eq=False):
@@ -153,11 +161,13 @@ class Reconciler:
         await self._reread_unnamed(audience, {state.job_id for state in states})
 
     async def _settle(self, watch: Watch) -> None:
-        while (asked := watch.doubtful) and watch.is_watched:
-            with suppress(*PASSING):
-                await self._ask(watch, asked)
-            if watch.doubtful:
-                await asyncio.sleep(SETTLE_AGAIN)
+        async def ask() -> None:
+            if watch.doubtful and watch.is_watched:
+                await self._ask(watch, watch.doubtful)
+            if watch.doubtful and watch.is_watched:
+                raise _StillDoubtful(f"job {watch.job_id}: the read was too early")
+
+        await retry("settle", ask, (*PASSING, _StillDoubtful), SETTLE_AGAIN)
         watch.settling = False
 
     async def _ask(self, watch: Watch, asked: State) -> None:

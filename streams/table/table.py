@@ -7,9 +7,10 @@ import structlog
 from msgspec import Struct, field
 from prometheus_client import Counter
 
-from streams.errors import ItemRefused
+from streams.errors import ItemRefused, Throttled
 from streams.jobs.item import Item, job_from_item
 from streams.jobs.job import FINAL_STATUSES, Job
+from streams.retry import Backoff, retries, retry
 from streams.table.client import DynamoDB
 from streams.table.indexes import USER_JOBS_INDEX
 
@@ -19,6 +20,9 @@ items_refused = Counter("headway_items_refused", "Table items that are no job an
 attributes_ignored = Counter("headway_attributes_ignored", "Attributes left out for their type", ["attribute"])
 
 BATCH = 100  # keys in one BatchGetItem, DynamoDB's limit
+LEFT_OVER = "BatchGetItem"  # the operation whose keys are asked for again
+LEFT_OVER_ATTEMPTS = 8
+LEFT_OVER_BACKOFF = Backoff(LEFT_OVER_ATTEMPTS, first=0.05, longest=1.0)  # 3.5 s at most, half of that on average
 
 
 class _Found(Struct, frozen=True, rename="pascal"):
@@ -35,6 +39,13 @@ class _Batch(Struct, frozen=True, rename="pascal"):
     unprocessed_keys: dict[str, Any] = field(default_factory=dict)
 
 
+class UnprocessedKeys(Throttled):
+    """DynamoDB answered for some keys of a batch, and was short of capacity for the others."""
+
+
+retries.labels(LEFT_OVER, UnprocessedKeys.__name__)  # 0, so that the first one is seen as an increase
+
+
 class Table:
     """Reads of one jobs table; all raise TableUnavailable where another try may succeed."""
 
@@ -49,15 +60,25 @@ class Table:
         return None if found.item is None else readable(found.item)
 
     async def get_many(self, job_ids: Collection[str]) -> dict[str, Job]:
-        """Return those of at most 100 jobs that exist, as they are now (a consistent read), by their id."""
+        """Return those of at most 100 jobs that exist, as they are now (a consistent read), by their id.
+
+        Raises Throttled where DynamoDB leaves some of them unread again and again.
+        """
         keys = [{"job_id": {"S": job_id}} for job_id in job_ids]
-        wanted: dict[str, Any] = {self._name: {"Keys": keys, "ConsistentRead": True}}
+        left: dict[str, Any] = {self._name: {"Keys": keys, "ConsistentRead": True}}
         jobs: dict[str, Job] = {}
-        while wanted:
-            answer = await self._dynamodb.call("batch_get_item", _Batch, RequestItems=wanted)
+
+        async def ask() -> None:
+            nonlocal left
+            answer = await self._dynamodb.call("batch_get_item", _Batch, RequestItems=left)
             found = map(readable, answer.responses.get(self._name, ()))
             jobs.update({job.job_id: job for job in found if job})
-            wanted = answer.unprocessed_keys
+            left = answer.unprocessed_keys
+            if left:
+                raise UnprocessedKeys(f"{LEFT_OVER}: {len(left[self._name]['Keys'])} keys were left unprocessed")
+
+        # Only what is left over: the call itself has retries of its own for all else.
+        await retry(LEFT_OVER, ask, UnprocessedKeys, LEFT_OVER_BACKOFF)
         return jobs
 
     async def unfinished_of(self, user_id: str, since: int | None) -> AsyncIterator[Job]:

@@ -156,9 +156,9 @@ async def test_lines_about_shards_and_jobs_name_them(stack: Stack, user: str) ->
     assert (parked["job_id"], parked["shard"]) == ("poison", taken["shard"])
     stack.redis.stop()
     await asyncio.to_thread(stack.put, "job", user)
-    holding = await lines(relay, "holding")
-    assert {line["shard"] for line in holding} == {taken["shard"]}
-    assert {line["worker"] for line in (parked, taken, *holding)} == {taken["worker"]}
+    retrying = [line for line in await lines(relay, "retrying") if line["operation"] == "publish"]
+    assert {line["shard"] for line in retrying} == {taken["shard"]}
+    assert {line["worker"] for line in (parked, taken, *retrying)} == {taken["worker"]}
 
 
 async def test_metrics_of_both_processes_are_all_there(stack: Stack, user: str) -> None:

@@ -13,15 +13,16 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-import structlog
 from boto3.dynamodb.types import TypeSerializer
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError  # noqa: A004  # botocore's own name
 
+from streams.retry import Backoff, Stopped, retry, until_stopped
 from workers.demo.media import drawn_shelf, forget_files, make_file, prepare
 from workers.demo.plans import Attributes, Plan, Shelf, Step, first_item, interrupted, plan_job, stamped, steps
 
@@ -29,10 +30,12 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 THREADS = 4  # enough to keep pace; a real pipeline has workers of its own
-MOST_DOUBLINGS = 6  # of a tenth of a second: while the table is away, it is tried every 6.4 s at least
+AWAY = Backoff(None, first=0.1, longest=6.4)  # without end: the pipeline waits for its table
 BUSY = {"ThrottlingException", "ProvisionedThroughputExceededException", "RequestLimitExceeded"}
 
-log = structlog.get_logger()
+
+class TableAway(Exception):
+    """The table does not answer; the same call may succeed later."""
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -151,17 +154,17 @@ class Pipeline:
 
     async def write(self, call: Callable[..., Any], **request: Any) -> None:
         """Make a call on the table; while the table is away, try again, but not when stopping."""
-        for tries in itertools.count():
+
+        async def attempt() -> None:
             try:
                 await self.off_loop(partial(call, TableName=self.table, **request))
             except (ClientError, ConnectionError, HTTPClientError) as error:
-                if not passing(error):
-                    raise
-                log.warning("table is away", table=self.table, error=str(error))
-                if await self.stopped_within(0.1 * 2 ** min(tries, MOST_DOUBLINGS)):
-                    return
-            else:
-                return
+                if passing(error):
+                    raise TableAway(str(error)) from error
+                raise
+
+        with suppress(Stopped):
+            await retry("write job", attempt, TableAway, AWAY, until_stopped(self.stopping))
 
     async def off_loop(self, call: Callable[..., Any], *args: Any) -> None:
         """Make a blocking call in one of the pool's threads."""

@@ -9,11 +9,12 @@ from msgspec.structs import replace
 
 from streams.channel.heartbeat import Heartbeat
 from streams.errors import ShardGone, TableUnfit
+from streams.retry import Stopped, wait
 from workers.fleet.pulse import Pulse
 from workers.fleet.worker import Worker
 from workers.relay import metrics
 from workers.relay.relay import Relay
-from workers.relay.retry import Stopped, hold, wait
+from workers.relay.retry import hold
 
 log = structlog.get_logger()
 
@@ -45,7 +46,7 @@ class Followers:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Follow until asked to stop; raises TableUnfit where there is no stream at the start."""
-        parts = await hold(self._connect, stopping)
+        parts = await hold("find stream", self._connect, stopping)
         async with asyncio.TaskGroup() as tasks:
             if self._pulse:
                 tasks.create_task(self._pulse.beat_on(self.heartbeat, stopping))
@@ -71,7 +72,7 @@ class Followers:
         )
 
     async def _begin(self, parts: Relay, tasks: asyncio.TaskGroup, stopping: asyncio.Event) -> None:
-        succeeds = self._followed_before or await hold(parts.leases.succeed_others, stopping)
+        succeeds = self._followed_before or await hold("find leases of others", parts.leases.succeed_others, stopping)
         log.info("stream found", stream=parts.feed.arn, succeeds_another=succeeds)
         worker = Worker(parts, self._me, succeeds=succeeds)
         self._workers[parts.feed.arn], self._followed_before = worker, True
@@ -80,7 +81,7 @@ class Followers:
     async def _ask_again(self, known: Relay, stopping: asyncio.Event) -> Relay:
         """Return the parts of the table's stream; those known while it has none."""
         try:
-            return await hold(self._connect, stopping)
+            return await hold("find stream", self._connect, stopping)
         except Stopped:
             return known
         except (TableUnfit, ShardGone) as error:

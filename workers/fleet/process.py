@@ -18,6 +18,7 @@ from streams.errors import ChannelUnavailable, TableUnfit
 from streams.feed.feed import Feed
 from streams.feed.leases import Leases
 from streams.feed.parked import ParkedRecords
+from streams.retry import Stopped
 from streams.settings import Settings
 from streams.table.client import DynamoDB, connect_dynamodb
 from streams.table.schema import check_jobs_table
@@ -28,7 +29,6 @@ from workers.fleet.pulse import Pulse
 from workers.relay import metrics
 from workers.relay.interest import Interest
 from workers.relay.relay import Relay
-from workers.relay.retry import Stopped
 
 if TYPE_CHECKING:
     from streams.telemetry.spans import Traces

@@ -10,9 +10,9 @@ from prometheus_client import Gauge
 from streams.channel.channel import Channel
 from streams.channel.heartbeat import BEAT_EVERY, Heartbeat
 from streams.errors import ChannelUnavailable
+from streams.retry import wait
 from workers.relay import metrics
 from workers.relay.interest import Interest
-from workers.relay.retry import wait
 
 log = structlog.get_logger()
 

@@ -15,6 +15,7 @@ import structlog
 
 from streams.errors import LeaseLost, TableUnavailable
 from streams.feed.lease import Lease
+from streams.retry import Stopped, wait
 from workers.fleet.claims import UNCLAIMED_AFTER, Claims, Report
 from workers.fleet.shards import Shards
 from workers.fleet.shares import Offer, Sightings, to_take, view_of
@@ -22,14 +23,13 @@ from workers.relay import metrics
 from workers.relay.holding import Holding
 from workers.relay.mend import mend
 from workers.relay.relay import Relay, relay_shard
-from workers.relay.retry import Stopped, hold, wait
+from workers.relay.retry import SOON, hold
 from workers.relay.timing import (
     KEEP_TICK,
     LET_GO_WITHIN,
     LIST_AGAIN,
     LIST_EVERY,
     LOOK_EVERY,
-    LOOK_PATIENCE,
     RELEASE_WITHIN,
 )
 
@@ -95,7 +95,7 @@ class Worker:
     async def _list_on(self, stopping: asyncio.Event) -> None:
         while not stopping.is_set():
             try:
-                await hold(partial(self._shards.list, self._leases), stopping)
+                await hold("list shards", partial(self._shards.list, self._leases), stopping)
             except Stopped:
                 return
             self._news.set()
@@ -105,7 +105,7 @@ class Worker:
     async def _look_on(self, tasks: asyncio.TaskGroup, stopping: asyncio.Event) -> None:
         while not stopping.is_set():
             try:
-                await hold(partial(self._look, tasks, stopping), stopping, LOOK_PATIENCE)
+                await hold("look at leases", partial(self._look, tasks, stopping), stopping, SOON)
             except Stopped:
                 return
             await wait(self._news, LOOK_EVERY)
@@ -189,7 +189,7 @@ class Worker:
                     begun = self._clock()
                     await mend(self._parts, stopping)
                     self._mended_from = begun
-            await hold(holding.mended, stopping)
+            await hold("save lease", holding.mended, stopping)
 
     def _forget(self, holding: Holding) -> None:
         del self.holdings[holding.shard_id], self._running[holding.shard_id]
@@ -214,7 +214,7 @@ async def keep(holding: Holding, stopping: asyncio.Event) -> None:
 
     while True:
         if holding.is_due():
-            await hold(attempt, stopping, LOOK_PATIENCE)
+            await hold("save lease", attempt, stopping, SOON)
         await asyncio.sleep(KEEP_TICK)
 
 

@@ -19,9 +19,10 @@ from streams.feed.leases import Leases
 from streams.jobs.change import Change
 from streams.jobs.job import FINAL_STATUSES, Job
 from streams.jobs.state import State, Version, deletion_of, state_of
+from streams.retry import Stopped, wait
 from workers.relay import metrics
 from workers.relay.relay import Relay
-from workers.relay.retry import Stopped, hold, wait
+from workers.relay.retry import hold
 
 log = structlog.get_logger()
 
@@ -35,7 +36,7 @@ JobOfUser = tuple[str, str]  # user id, job id
 async def mend(parts: Relay, stopping: asyncio.Event, settle: float = SETTLE) -> None:
     """Publish what was lost; raises Stopped when asked to stop before it is done."""
     await until_caught_up(parts.leases, stopping)
-    suspects = list(await hold(partial(find_suspects, parts), stopping))
+    suspects = list(await hold("compare", partial(find_suspects, parts), stopping))
     log.warning("mending a gap", suspects=len(suspects))
     mended = 0
     for start in range(0, len(suspects), BATCH):
@@ -45,7 +46,10 @@ async def mend(parts: Relay, stopping: asyncio.Event, settle: float = SETTLE) ->
 
 async def until_caught_up(leases: Leases, stopping: asyncio.Event) -> None:
     """Return when every shard of the fleet is relayed up to now."""
-    while not all(lease.checkpoint.done or lease.caught_up for lease in (await hold(leases.load, stopping)).values()):
+    while not all(
+        lease.checkpoint.done or lease.caught_up
+        for lease in (await hold("load leases", leases.load, stopping)).values()
+    ):
         await wait(stopping, ASK_AGAIN)
         if stopping.is_set():
             raise Stopped
@@ -81,17 +85,17 @@ def truth(name: JobOfUser, job: Job | None, stored: State | None) -> State | Non
 
 async def mend_some(parts: Relay, suspects: list[JobOfUser], stopping: asyncio.Event, settle: float) -> int:
     """Publish those whose lost state is really lost; return how many were published."""
-    before = await hold(partial(parts.channel.latest_by_job, suspects), stopping)
-    jobs = await hold(partial(parts.table.get_many, {job_id for _, job_id in suspects}), stopping)
+    before = await hold("latest", partial(parts.channel.latest_by_job, suspects), stopping)
+    jobs = await hold("get jobs", partial(parts.table.get_many, {job_id for _, job_id in suspects}), stopping)
     await wait(stopping, settle)
     await until_caught_up(parts.leases, stopping)
-    after = await hold(partial(parts.channel.latest_by_job, suspects), stopping)
+    after = await hold("latest", partial(parts.channel.latest_by_job, suspects), stopping)
     changes = []
     for name in suspects:
         stored = after.get(name)
         if still_stands(before.get(name), stored) and (state := truth(name, jobs.get(name[1]), stored)):
             changes.append(Change(name[0], replace(state, version=successor(stored, parts.epoch))))
-    outcomes = await hold(partial(parts.channel.publish, changes), stopping) if changes else []
+    outcomes = await hold("publish", partial(parts.channel.publish, changes), stopping) if changes else []
     published = outcomes.count(Outcome.PUBLISHED)
     metrics.mended.inc(published)
     return published

@@ -8,10 +8,10 @@ import structlog
 from streams.errors import PositionExpired, RecordsTrimmed, ShardGone
 from streams.feed.feed import Feed, Page
 from streams.feed.record import last_sequence
+from streams.retry import retry, until_stopped
 from workers.relay import metrics
 from workers.relay.holding import Holding
-from workers.relay.pace import HOT_PAUSE
-from workers.relay.retry import hold, wait
+from workers.relay.retry import PATIENT, hold
 
 log = structlog.get_logger()
 
@@ -27,25 +27,32 @@ class Reader:
         self._iterator: str | None = None
 
     async def read(self) -> Page:
-        """Return the next page; what was trimmed away meanwhile is counted, and marked as a gap to be mended."""
-        while True:
-            try:
-                self._iterator = self._iterator or await self._position()
-                page = await hold(partial(self._poll, self._iterator), self._stopping)
-            except PositionExpired as error:
-                metrics.count_error(error)
-                self._iterator = None
-            except RecordsTrimmed as error:
-                self._gap(error)
-                self._iterator = self._after = None
-                await wait(self._stopping, HOT_PAUSE)
-            except ShardGone as error:
-                self._gap(error)
-                return Page([])
-            else:
-                self._iterator = page.next_shard_iterator
-                self._after = last_sequence(page.records) or self._after
-                return page
+        """Return the next page; what was trimmed away meanwhile is counted, and marked as a gap to be mended.
+
+        Raises Stopped when asked to stop while there is no place to read from.
+        """
+        lost = (PositionExpired, RecordsTrimmed)
+        try:
+            return await retry("read shard", self._next, lost, PATIENT, until_stopped(self._stopping))
+        except ShardGone as error:
+            self._gap(error)
+            return Page([])
+
+    async def _next(self) -> Page:
+        try:
+            self._iterator = self._iterator or await self._position()
+            page = await hold("poll", partial(self._poll, self._iterator), self._stopping)
+        except PositionExpired as error:
+            metrics.count_error(error)
+            self._iterator = None
+            raise
+        except RecordsTrimmed as error:
+            self._gap(error)
+            self._iterator = self._after = None
+            raise
+        self._iterator = page.next_shard_iterator
+        self._after = last_sequence(page.records) or self._after
+        return page
 
     async def _poll(self, iterator: str) -> Page:
         self._holding.check()
@@ -53,7 +60,9 @@ class Reader:
         return await self._feed.read(iterator)
 
     async def _position(self) -> str:
-        return await hold(partial(self._feed.position, self._holding.shard_id, self._after), self._stopping)
+        return await hold(
+            "find position", partial(self._feed.position, self._holding.shard_id, self._after), self._stopping
+        )
 
     def _gap(self, error: Exception) -> None:
         metrics.count_error(error)

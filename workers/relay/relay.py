@@ -61,7 +61,7 @@ async def relay_shard(parts: Relay, holding: Holding, tasks: asyncio.TaskGroup, 
             await publisher.put(records)
         if page.next_shard_iterator is None:
             await publisher.wait()
-            await hold(holding.finish, stopping)
+            await hold("save lease", holding.finish, stopping)
             log.info("shard done", shard=holding.shard_id)
         elif pause := pace.pause_after(len(page.records), is_watched=parts.interest.is_there):
             await publisher.wait()
@@ -101,7 +101,7 @@ async def publish(parts: Relay, holding: Holding, batch: Batch, stopping: asynci
         return await parts.channel.publish(batch.changes)
 
     begun = time.time_ns()
-    outcomes = await hold(attempt, stopping) if batch.changes else []
+    outcomes = await hold("publish", attempt, stopping) if batch.changes else []
     if parts.traces:
         trace(parts.traces, holding.shard_id, batch, begun, outcomes)
     metrics.count_outcomes(outcomes)
@@ -132,6 +132,6 @@ async def park(parked: ParkedRecords, holding: Holding, raw: bytes, reason: str,
         holding.check()
         await parked.park(record)
 
-    await hold(attempt, stopping)
+    await hold("park", attempt, stopping)
     metrics.records_parked.inc()
     log.error("record parked", shard=record.shard_id, sequence=record.sequence, job_id=job_id_of(raw), reason=reason)

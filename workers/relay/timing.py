@@ -11,7 +11,6 @@ EXPIRED_AFTER = 8.5  # that a peer sees the counter stand still
 LOOK_EVERY = 0.4  # between two looks at the leases: what was handed back flows again within
 LIST_EVERY = 30.0  # between two listings of the whole stream; children are asked for when a parent is done
 LIST_AGAIN = 2.0  # while a listing leaves out what is there
-LOOK_PATIENCE = 1.0  # the longest pause between two tries while the leases table is away
 KEEP_TICK = 0.25  # between two looks at whether a lease is due to be written
 LET_GO_WITHIN = 0.3  # for the pages under way when asked to stop
 RELEASE_WITHIN = 0.6  # to hand the leases back then

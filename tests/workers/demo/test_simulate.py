@@ -155,7 +155,7 @@ async def test_stopping_is_heard_while_the_table_is_away() -> None:
             while not logs:
                 await asyncio.to_thread(lambda: None)
             stopping.set()
-    assert logs[0]["event"] == "table is away"
+    assert (logs[0]["event"], logs[0]["operation"]) == ("retrying", "write job")
 
 
 def parsed(*line: str) -> Options:
