@@ -1,7 +1,8 @@
-"""A connection of HTTP/1.1 as Headway takes it: small requests only, and one that a stream may take over.
+"""A connection of HTTP/1.1: small requests only, one at a time, and one that a stream may take over.
 
-Nothing here needs a body, and a head of many megabytes would be put together piece by piece while every
-stream waits.
+uvicorn parses and answers; this class decides what its parser is given. It gets a request only when the answer to the
+one in front is complete: so uvicorn's newest request is always the one that is being answered, and what a client
+pipelines waits as bytes. Nothing here needs a body.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ from typing import Any
 from msgspec import json
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from api.http.heads import Heads
 from api.http.problem import Problem
 
 CONNECTION = "headway.connection"  # the ASGI extension that gives an app its Protocol
@@ -27,17 +29,13 @@ TOO_LARGE = _problem(413, "nothing here takes a body")
 MALFORMED = _problem(400, "this is not HTTP/1.1")
 
 
-class TooLarge(Exception):
-    """A request with a body."""
-
-
 class Protocol(HttpToolsProtocol):
     """HTTP/1.1 whose app may take a connection over, when it has sent the head of a response."""
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
-        self._unfinished = 0  # bytes of a head that is not complete
-        self._refusal = MALFORMED
+        self._heads = Heads()
+        self._has_refused = False
         self._patience: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -50,14 +48,16 @@ class Protocol(HttpToolsProtocol):
         self._heard()
         super().connection_lost(exc)
 
+    @property
+    def is_answering(self) -> bool:
+        """Whether a request is complete and its response is not."""
+        return self.cycle is not None and not self.cycle.response_complete
+
     def data_received(self, data: bytes) -> None:
-        """Take a piece of a request."""
-        self._unfinished += len(data)
-        if self._unfinished > LONGEST_HEAD:
-            self._refusal = TOO_LONG
-            self.send_400_response("")
-        else:
-            super().data_received(data)
+        """Take a piece of a request, or of several."""
+        if not self._has_refused:
+            self._heads.add(data)
+            self._parse()
 
     def on_message_begin(self) -> None:
         """Begin a request."""
@@ -67,27 +67,32 @@ class Protocol(HttpToolsProtocol):
         self.scope["extensions"] = {CONNECTION: self}  # type: ignore[dict-item]
 
     def on_headers_complete(self) -> None:
-        """Let the app answer; uvicorn answers whatever is raised here with send_400_response()."""
-        self._unfinished = 0
+        """Let the app answer."""
         self._heard()
-        if any(
-            name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
-            for name, value in self.headers
-        ):
-            self._refusal = TOO_LARGE
-            raise TooLarge
-        super().on_headers_complete()
+        if _has_body(self.headers):
+            self._refuse(TOO_LARGE)
+        else:
+            super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """End a request; of one that was refused uvicorn knows nothing."""
+        if not self._has_refused:
+            super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Go on with what the client pipelined."""
+        super().on_response_complete()
+        self._parse()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn knows one reason only
-        """Refuse the request, and read no more."""
-        body = json.encode(self._refusal)
-        head = f"HTTP/1.1 {self._refusal.status} {self._refusal.title}\r\ncontent-type: application/problem+json\r\n"
-        head += f"content-length: {len(body)}\r\ncache-control: no-store\r\nconnection: close\r\n\r\n"
-        self.transport.write(head.encode() + body)
-        self.transport.close()
+        """Refuse what the parser cannot read."""
+        self._refuse(MALFORMED)
 
     def hand_over(self, protocol: asyncio.Protocol) -> None:
-        """Let another protocol finish the response and close the connection, as uvicorn does for WebSockets."""
+        """Let another protocol finish the response and close the connection, as uvicorn does for WebSockets.
+
+        What the client pipelined behind this request is not answered: the connection ends with the response.
+        """
         if self.cycle.disconnected:  # The client left while the app was at work.
             protocol.connection_lost(None)
             return
@@ -97,7 +102,37 @@ class Protocol(HttpToolsProtocol):
         self.transport.set_protocol(protocol)
         protocol.connection_made(self.transport)
 
+    def _parse(self) -> None:
+        """Give the parser one head after the other until there is one to answer, and read no more while that takes."""
+        while self._heads and not (self.is_answering or self.transport.is_closing()):
+            self._feed()
+        if self._heads:
+            self.flow.pause_reading()
+
+    def _feed(self) -> None:
+        room = LONGEST_HEAD - self._heads.size
+        piece = self._heads.take()
+        super().data_received(piece[:room])
+        if len(piece) > room:
+            self._refuse(TOO_LONG)
+
+    def _refuse(self, problem: Problem) -> None:
+        """Answer below the app, and take no more."""
+        if self._has_refused:
+            return
+        self._has_refused = True
+        self._heads.clear()
+        body = json.encode(problem)
+        head = f"HTTP/1.1 {problem.status} {problem.title}\r\ncontent-type: application/problem+json\r\n"
+        head += f"content-length: {len(body)}\r\ncache-control: no-store\r\nconnection: close\r\n\r\n"
+        self.transport.write(head.encode() + body)
+        self.transport.close()
+
     def _heard(self) -> None:
         if self._patience:
             self._patience.cancel()
             self._patience = None
+
+
+def _has_body(headers: list[tuple[bytes, bytes]]) -> bool:
+    return any(name == b"transfer-encoding" or (name == b"content-length" and value != b"0") for name, value in headers)
