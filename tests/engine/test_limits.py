@@ -128,8 +128,8 @@ async def test_no_token_is_ever_written_down_and_none_is_read_from_an_address(st
 
 
 async def test_what_happens_to_streams_is_counted_while_they_are_open(stack: Stack, user: str) -> None:
-    api = stack.start_api()
     stack.start_relay()
+    api = stack.start_api()
     await put(stack, "job", user, 1)
     async with watching(api, "/jobs/job/events", user) as one, watching(api, "/jobs/events", user) as all_jobs:
         for done in range(1, 5):

@@ -18,6 +18,7 @@ log = structlog.get_logger()
 
 ANSWER_WITHIN = 2.0  # seconds
 LOOK_UP_EVERY = 10  # heartbeats
+TICK = 0.1  # seconds
 
 watched = Gauge(
     "headway_watched", "1 while an api process says that somebody watches: then idle shards are polled often"
@@ -32,14 +33,21 @@ class Pulse:
         self._interest = interest
 
     async def beat_on(self, heartbeat: Callable[[], Heartbeat], stopping: asyncio.Event) -> None:
-        """Send a heartbeat a second until asked to stop; where Redis is away its readers notice by themselves."""
+        """Send a heartbeat a second, and at once when the worker has seen all, until asked to stop.
+
+        Where Redis is away its readers notice by themselves.
+        """
         for number in count():
-            if stopping.is_set():
-                return
             if number % LOOK_UP_EVERY == 0:
                 await self._channel.look_up()
-            await self.beat(heartbeat())
-            await wait(stopping, BEAT_EVERY)
+            told = heartbeat()
+            await self.beat(told)
+            for _ in range(round(BEAT_EVERY / TICK)):
+                await wait(stopping, TICK)
+                if stopping.is_set():
+                    return
+                if heartbeat().sees_all and not told.sees_all:
+                    break
 
     async def beat(self, heartbeat: Heartbeat) -> None:
         """Send one heartbeat, as far as Redis takes it."""
