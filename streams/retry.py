@@ -55,6 +55,9 @@ async def retry(
         retries.labels(operation, type(error).__name__).inc()
         log.warning("retrying", operation=operation, reason=str(error), retry_in=round(state.upcoming_sleep, 2))
 
+    async def call() -> T:
+        return await attempt()  # tenacity awaits only what it knows to be a coroutine function, so no lambda
+
     retrying = AsyncRetrying(
         stop=backoff.stop,
         wait=backoff.wait,
@@ -63,7 +66,7 @@ async def retry(
         sleep=sleep,
         reraise=True,
     )
-    result: T = await retrying(attempt)
+    result: T = await retrying(call)
     if (attempts := retrying.statistics["attempt_number"]) > 1:
         log.info("going on", operation=operation, attempts=attempts)
     return result

@@ -90,3 +90,13 @@ def test_a_cancelled_attempt_is_not_made_again() -> None:
     with pytest.raises(TimeoutError):
         run(cancelled())
     assert service.calls == 1
+
+
+def test_a_lambda_that_gives_a_coroutine_is_awaited_and_retried() -> None:
+    service = Service(Passing("busy"))
+
+    async def call() -> str:
+        return await retry("test lambda", lambda: service.call(), Passing, ONCE)  # noqa: PLW0108 - as the hub gives it
+
+    assert run(call()) == "answer"
+    assert service.calls == 2
