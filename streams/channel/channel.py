@@ -21,7 +21,7 @@ from streams.channel import relays
 from streams.channel.heartbeat import Heartbeat
 from streams.channel.message import completed, head_of, message_of, state_from_message
 from streams.channel.nodes import Nodes
-from streams.channel.routing import Errand, Word, run
+from streams.channel.routing import Argument, Command, execute
 from streams.errors import ChannelUnavailable
 from streams.jobs.change import Change
 from streams.jobs.state import State
@@ -113,21 +113,21 @@ class Channel:
 
         After ChannelUnavailable some may be published and some not; publishing all of them again is harmless.
         """
-        tell = "SPUBLISH" if (await self._nodes.layout()).is_cluster else "PUBLISH"
-        errands = [
-            (Errand(channel_of(user_id), _arguments(user_id, [changes[number] for number in numbers], tell)), numbers)
+        tell = "SPUBLISH" if (await self._nodes.slot_map()).is_cluster else "PUBLISH"
+        commands = [
+            (Command(channel_of(user_id), _arguments(user_id, [changes[number] for number in numbers], tell)), numbers)
             for user_id, numbers in _batches(changes)
         ]
         try:
-            await run(self._nodes, [errand for errand, _ in errands], PUBLISH)
+            await execute(self._nodes, [command for command, _ in commands], PUBLISH)
         except ChannelUnavailable:
             # What found no node may have to wait until a slot has moved: nobody else's readers wait with it.
-            await self._tell_owners(_stored_aside(changes, errands))
+            await self._tell_owners(_stored_aside(changes, commands))
             raise
-        await self._tell_owners(_stored_aside(changes, errands))
+        await self._tell_owners(_stored_aside(changes, commands))
         outcomes = [Outcome.PUBLISHED] * len(changes)
-        for errand, numbers in errands:
-            for number, answer in zip(numbers, errand.value, strict=True):
+        for command, numbers in commands:
+            for number, answer in zip(numbers, command.value, strict=True):
                 outcomes[number] = OUTCOMES.get(answer, Outcome.PUBLISHED)
         return outcomes
 
@@ -141,10 +141,10 @@ class Channel:
             return
         latest = await self.latest_by_job(jobs)
         messages = [(channel_of(user_id), message_of(state)) for (user_id, _), state in latest.items()]
-        telling = [Errand(channel, ("SPUBLISH", channel, message)) for channel, message in messages]
-        await run(self._nodes, telling)
+        telling = [Command(channel, ("SPUBLISH", channel, message)) for channel, message in messages]
+        await execute(self._nodes, telling)
         # A refusal raises: what was not told has to be published again.
-        log.debug("told where a slot moves from", receivers=sum(errand.value for errand in telling))
+        log.debug("told where a slot moves from", receivers=sum(command.value for command in telling))
 
     async def latest(self, jobs: Iterable[tuple[str, str]]) -> list[State]:
         """Return the latest states that Redis holds of these (user id, job id); those it does not hold are left out."""
@@ -152,23 +152,23 @@ class Channel:
 
     async def latest_by_job(self, jobs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], State]:
         """Return the latest states that Redis holds of these (user id, job id), by user and job."""
-        errands = {}
+        commands = {}
         for user_id, job_id in jobs:
             key = latest_key(user_id, job_id)
-            errands[user_id, job_id] = Errand(key.encode(), ("HMGET", key, *LATEST))
-        await run(self._nodes, list(errands.values()))
-        found = ((job, _stored(errand.key, errand.value)) for job, errand in errands.items())
+            commands[user_id, job_id] = Command(key.encode(), ("HMGET", key, *LATEST))
+        await execute(self._nodes, list(commands.values()))
+        found = ((job, _stored(command.key, command.value)) for job, command in commands.items())
         return {job: state for job, state in found if state}
 
     async def known(self) -> AsyncIterator[list[tuple[str, str]]]:
         """Yield, some at a time, (user id, job id) of all jobs whose latest state is kept; one may come twice."""
-        for node in (await self._nodes.layout()).nodes:
+        for node in (await self._nodes.slot_map()).nodes:
             cursor = 0
             while True:
                 try:
                     cursor, keys = await self._nodes.client(node).scan(cursor, match=ANY_LATEST, count=SCANNED)
                 except (RedisError, OSError) as error:
-                    self._nodes.doubt()
+                    self._nodes.invalidate()
                     raise ChannelUnavailable(f"scan: {error}") from error
                 yield [job for key in cast("list[bytes]", keys) if (job := job_of_key(key))]
                 if not cursor:
@@ -177,12 +177,12 @@ class Channel:
     async def recent(self, user_id: str, since: int | None) -> Recent:
         """Return which jobs changed after a position, within the last minute where it is None."""
         key = changed_key(user_id)
-        time = Errand(key.encode(), ("TIME",))  # of the node that gives the positions
-        await run(self._nodes, [time])
+        time = Command(key.encode(), ("TIME",))  # of the node that gives the positions
+        await execute(self._nodes, [time])
         now = int(time.value[0]) * 1_000_000 + int(time.value[1])
         after = since if since is not None else now - RECENT
-        changed = Errand(key.encode(), ("ZRANGEBYSCORE", key, f"({after}", "+inf"))
-        await run(self._nodes, [changed])
+        changed = Command(key.encode(), ("ZRANGEBYSCORE", key, f"({after}", "+inf"))
+        await execute(self._nodes, [changed])
         return Recent(now, [str(row, "utf-8") for row in changed.value])
 
     async def beat(self, heartbeat: Heartbeat) -> bool:
@@ -199,9 +199,9 @@ class Channel:
 
     async def shared_key(self) -> bytes:
         """Return the secret that all processes with this Redis share; the first that asks makes it, at random."""
-        making = Errand(SHARED_KEY.encode(), ("SET", SHARED_KEY, token_hex(32), "NX"))
-        reading = Errand(SHARED_KEY.encode(), ("GET", SHARED_KEY))
-        await run(self._nodes, [making, reading])
+        making = Command(SHARED_KEY.encode(), ("SET", SHARED_KEY, token_hex(32), "NX"))
+        reading = Command(SHARED_KEY.encode(), ("GET", SHARED_KEY))
+        await execute(self._nodes, [making, reading])
         return cast("bytes", reading.value)
 
     async def look_up(self) -> None:
@@ -211,11 +211,11 @@ class Channel:
 
     async def ping(self) -> None:
         """Return when Redis answered, each node of it."""
-        nodes = (await self._nodes.layout()).nodes
+        nodes = (await self._nodes.slot_map()).nodes
         try:
             await asyncio.gather(*(self._nodes.client(node).ping() for node in nodes))
         except (RedisError, OSError) as error:
-            self._nodes.doubt()
+            self._nodes.invalidate()
             raise ChannelUnavailable(f"ping: {error}") from error
 
     async def close(self) -> None:
@@ -251,25 +251,27 @@ def _stored(key: bytes, values: Sequence[bytes | None]) -> State | None:
         return None
 
 
-def _stored_aside(changes: Sequence[Change], errands: Iterable[tuple[Errand, Sequence[int]]]) -> list[tuple[str, str]]:
+def _stored_aside(
+    changes: Sequence[Change], commands: Iterable[tuple[Command, Sequence[int]]]
+) -> list[tuple[str, str]]:
     """Return (user id, job id) of what the nodes hold to which slots are moving: nobody listens there yet."""
     return [
         (changes[number].user_id, changes[number].state.job_id)
-        for errand, numbers in errands
-        if errand.aside and isinstance(errand.answer, list)
-        for number, answer in zip(numbers, errand.answer, strict=True)
+        for command, numbers in commands
+        if command.importing and isinstance(command.answer, list)
+        for number, answer in zip(numbers, command.answer, strict=True)
         if OUTCOMES.get(answer) is not Outcome.REFUSED
     ]
 
 
-def _arguments(user_id: str, changes: Sequence[Change], tell: str) -> tuple[Word, ...]:
+def _arguments(user_id: str, changes: Sequence[Change], tell: str) -> tuple[Argument, ...]:
     """Return one script call as Redis takes it, see publish.lua."""
     prefix = _prefix(user_id)
-    words: list[Word] = ["EVALSHA", PUBLISH_SHA, len(changes) + 1, f"{prefix}:changed"]
-    words += [f"{prefix}:job:{change.state.job_id}" for change in changes]
-    words += [tell, prefix, KEEP]
+    arguments: list[Argument] = ["EVALSHA", PUBLISH_SHA, len(changes) + 1, f"{prefix}:changed"]
+    arguments += [f"{prefix}:job:{change.state.job_id}" for change in changes]
+    arguments += [tell, prefix, KEEP]
     for change in changes:
         state = change.state
         assert state.version  # noqa: S101 - what is published has one
-        words += (str(state.version.epoch), str(state.version.sequence), head_of(state), state.data, state.job_id)
-    return tuple(words)
+        arguments += (str(state.version.epoch), str(state.version.sequence), head_of(state), state.data, state.job_id)
+    return tuple(arguments)

@@ -14,8 +14,8 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from streams.channel.layout import Layout, Node
 from streams.channel.nodes import Nodes
+from streams.channel.slots import Node, SlotMap
 from streams.channel.subscriber import Subscriber
 from streams.errors import ChannelUnavailable
 
@@ -51,7 +51,7 @@ class Listener:
         self._places: dict[bytes, Subscriber] = {}  # where each channel is subscribed
         self._subscribers: dict[Node, Subscriber] = {}
         self._listening: dict[Subscriber, asyncio.Task[None]] = {}
-        self._layout: Layout | None = None
+        self._slot_map: SlotMap | None = None
         self._reason = ""  # why it is broken, as last logged
         self._misplacing = asyncio.Event()
         self._tasks: asyncio.TaskGroup
@@ -59,8 +59,8 @@ class Listener:
     def listen(self, channel: bytes) -> None:
         """Start to hear a channel; heard() returns when that is so."""
         self._wanted.add(channel)
-        if self._layout:
-            self._place(channel, self._layout)
+        if self._slot_map:
+            self._place(channel, self._slot_map)
 
     def forget(self, channel: bytes) -> None:
         """Stop to hear a channel."""
@@ -89,10 +89,10 @@ class Listener:
                         async with asyncio.timeout(LOOK_EVERY):
                             await self._misplacing.wait()
                     if not self._misplacing.is_set():
-                        self._nodes.doubt()
+                        self._nodes.invalidate()
                     await asyncio.sleep(random.uniform(*RETRY_AFTER))  # noqa: S311 - jitter, no secret
         finally:
-            self._layout = None
+            self._slot_map = None
             self._fail_waiting()
             await self._nodes.close()
 
@@ -107,7 +107,7 @@ class Listener:
         self._places.pop(channel, None)
         if was_heard:
             self._break("a slot moved")
-            self._nodes.doubt()
+            self._nodes.invalidate()
         self._misplacing.set()
 
     def _hears(self, channel: bytes) -> bool:
@@ -118,20 +118,20 @@ class Listener:
         """Bring every channel to the node that owns it."""
         self._misplacing.clear()
         try:
-            layout = self._layout = await self._nodes.layout()
+            slot_map = self._slot_map = await self._nodes.slot_map()
         except ChannelUnavailable as error:
             log.debug("nobody says who owns what", reason=str(error))
             self._misplacing.set()
             return
         for channel in list(self._wanted):
-            self._place(channel, layout)
+            self._place(channel, slot_map)
         self._end_idle()
-        if not self._subscribers and layout.nodes:
-            self._subscriber_at(layout.nodes[0])  # Nothing is wanted yet, but whether Redis is heard counts.
+        if not self._subscribers and slot_map.nodes:
+            self._subscriber_at(slot_map.nodes[0])  # Nothing is wanted yet, but whether Redis is heard counts.
         self._mend()
 
-    def _place(self, channel: bytes, layout: Layout) -> None:
-        owner, place = layout.owner_of(channel), self._places.get(channel)
+    def _place(self, channel: bytes, slot_map: SlotMap) -> None:
+        owner, place = slot_map.owner_of(channel), self._places.get(channel)
         if place and place.node == owner:
             return
         if place:
@@ -143,7 +143,7 @@ class Listener:
             self._places[channel] = self._subscriber_at(owner)
             self._places[channel].join(channel)
         else:
-            self._nodes.doubt()
+            self._nodes.invalidate()
             self._misplacing.set()
 
     def _subscriber_at(self, node: Node) -> Subscriber:
@@ -170,7 +170,7 @@ class Listener:
         del self._subscribers[subscriber.node]
         for channel in subscriber.channels.wanted:
             self._places.pop(channel, None)
-        self._nodes.doubt()
+        self._nodes.invalidate()
         self._misplacing.set()
         self._break(reason)
 

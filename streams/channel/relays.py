@@ -8,7 +8,7 @@ import structlog
 
 from streams.channel.heartbeat import CHANNEL, HEARTBEATS, KEEP, WATCHED, Heartbeat, encoded, heartbeat_from
 from streams.channel.nodes import Nodes
-from streams.channel.routing import Errand, Word, run
+from streams.channel.routing import Argument, Command, execute
 
 log = structlog.get_logger()
 
@@ -19,17 +19,17 @@ KEY = HEARTBEATS.encode()
 
 async def beat(nodes: Nodes, heartbeat: Heartbeat) -> bool:
     """Tell that a relay lives, or leaves; return whether anybody watches. Raises ChannelUnavailable."""
-    command = "SPUBLISH" if (await nodes.layout()).is_cluster else "PUBLISH"
-    words: tuple[Word, ...] = ("EVALSHA", SCRIPT_SHA, 2, HEARTBEATS, WATCHED, command, CHANNEL.decode())
-    told = Errand(KEY, (*words, heartbeat.relay, encoded(heartbeat), KEEP, int(heartbeat.is_leaving)))
-    await run(nodes, [told], SCRIPT)
+    command = "SPUBLISH" if (await nodes.slot_map()).is_cluster else "PUBLISH"
+    arguments: tuple[Argument, ...] = ("EVALSHA", SCRIPT_SHA, 2, HEARTBEATS, WATCHED, command, CHANNEL.decode())
+    told = Command(KEY, (*arguments, heartbeat.relay, encoded(heartbeat), KEEP, int(heartbeat.is_leaving)))
+    await execute(nodes, [told], SCRIPT)
     return bool(told.value)
 
 
 async def last_heartbeats(nodes: Nodes) -> list[tuple[Heartbeat, float]]:
     """Return the last heartbeat of each relay and its age in seconds. Raises ChannelUnavailable."""
-    time, kept = Errand(KEY, ("TIME",)), Errand(KEY, ("HVALS", HEARTBEATS))
-    await run(nodes, [time, kept])
+    time, kept = Command(KEY, ("TIME",)), Command(KEY, ("HVALS", HEARTBEATS))
+    await execute(nodes, [time, kept])
     now = int(time.value[0])
     messages = cast("list[bytes]", kept.value)
     return [known for message in messages if (known := _read(message, now))]
@@ -37,8 +37,8 @@ async def last_heartbeats(nodes: Nodes) -> list[tuple[Heartbeat, float]]:
 
 async def tell_watched(nodes: Nodes, seconds: int) -> None:
     """Say to the relays that somebody watches, for so many seconds. Raises ChannelUnavailable."""
-    telling = Errand(WATCHED.encode(), ("SET", WATCHED, "1", "EX", seconds))
-    await run(nodes, [telling])
+    telling = Command(WATCHED.encode(), ("SET", WATCHED, "1", "EX", seconds))
+    await execute(nodes, [telling])
     _ = telling.value
 
 

@@ -12,9 +12,9 @@ from uuid import uuid4
 from redis.exceptions import MovedError, RedisError
 
 from streams.channel.connection import Line, connect
-from streams.channel.layout import Layout, Node
 from streams.channel.nodes import Nodes
-from streams.channel.routing import Errand, run
+from streams.channel.routing import Command, execute
+from streams.channel.slots import Node, SlotMap
 from streams.channel.subscriptions import Subscriptions
 from streams.errors import ChannelUnavailable, WrongServer
 
@@ -83,10 +83,10 @@ class Subscriber:
 
     async def run(self) -> None:
         """Listen until the node fails; raises RedisError, OSError or ChannelUnavailable then, in a group."""
-        layout = await self._nodes.layout()
-        self._subscribe, self._unsubscribe, self._publish = COMMANDS[layout.is_cluster]
-        self._chunk = 1 if layout.is_cluster else CHUNK  # One command must name channels of one slot only.
-        self._probe = _probe_at(self.node, layout)
+        slot_map = await self._nodes.slot_map()
+        self._subscribe, self._unsubscribe, self._publish = COMMANDS[slot_map.is_cluster]
+        self._chunk = 1 if slot_map.is_cluster else CHUNK  # One command must name channels of one slot only.
+        self._probe = _probe_at(self.node, slot_map)
         line = await connect(self._nodes.client(self.node), self._take)
         try:
             self._line = line
@@ -125,9 +125,9 @@ class Subscriber:
         A server that was demoted keeps its subscribers, and tells them what its primary tells it, if anything.
         """
         was_heard = self.channels.hears(self._probe)
-        writing = Errand(self._probe, ("SET", self._probe, b"", "EX", PROBE_KEPT))
-        telling = Errand(self._probe, (self._publish, self._probe, b""))
-        await run(self._nodes, [writing, telling])
+        writing = Command(self._probe, ("SET", self._probe, b"", "EX", PROBE_KEPT))
+        telling = Command(self._probe, (self._publish, self._probe, b""))
+        await execute(self._nodes, [writing, telling])
         if telling.value == 0 and was_heard:
             raise WrongServer(f"{self.node}: the server that takes writes does not know this subscriber")
 
@@ -197,14 +197,14 @@ class Subscriber:
             self._ears.misplaced(channel, was_heard=was_heard)
 
 
-def _probe_at(node: Node, layout: Layout) -> bytes:
+def _probe_at(node: Node, slot_map: SlotMap) -> bytes:
     """Return a channel of our own that this node owns; raises ChannelUnavailable where it owns nothing."""
     name = f"hw:probe:{uuid4().hex}"
-    if not layout.is_cluster:
+    if not slot_map.is_cluster:
         return name.encode()
-    if node not in layout.nodes:
+    if node not in slot_map.nodes:
         raise ChannelUnavailable(f"{node} owns no slot any more")
-    return next(probe for n in count() if layout.owner_of(probe := f"{name}:{{{n}}}".encode()) == node)
+    return next(probe for n in count() if slot_map.owner_of(probe := f"{name}:{{{n}}}".encode()) == node)
 
 
 async def _until_ended(line: Line) -> None:

@@ -153,7 +153,7 @@ async def test_what_is_missed_while_slots_move_under_load_is_told(cluster: Clust
             assert ear.untold(user) == []
 
 
-async def test_a_listener_that_knows_an_old_layout_finds_the_node(cluster: Cluster) -> None:
+async def test_a_listener_that_knows_an_old_slot_map_finds_the_node(cluster: Cluster) -> None:
     user, slot = "nobody yet", key_slot(channel_of("nobody yet"))
     target = other_than(cluster.owner_of(channel_of(user)), cluster)
     async with listening(cluster.url) as ear:

@@ -23,14 +23,14 @@ class Node(NamedTuple):
         return f"{self.host}:{self.port}" if self.host else "redis"
 
 
-HOME = Node("", 0)  # whatever HEADWAY_REDIS_URL names
+DEFAULT_NODE = Node("", 0)  # whatever HEADWAY_REDIS_URL names
 
 
-class Layout(Struct, frozen=True):
+class SlotMap(Struct, frozen=True):
     """Who owns each slot; no owners at all where a single Redis owns everything."""
 
     owners: list[Node | None] = []
-    works: bool = True  # whether the cluster said so of itself
+    is_ok: bool = True  # whether the cluster said so of itself
 
     @property
     def is_cluster(self) -> bool:
@@ -40,24 +40,24 @@ class Layout(Struct, frozen=True):
     @property
     def nodes(self) -> list[Node]:
         """Every node that owns something."""
-        return list(dict.fromkeys(owner for owner in self.owners if owner)) if self.is_cluster else [HOME]
+        return list(dict.fromkeys(owner for owner in self.owners if owner)) if self.is_cluster else [DEFAULT_NODE]
 
     def owner_of(self, key: bytes) -> Node | None:
         """Return the node to ask for a key, None where the slot has none."""
-        return self.owners[slot_of(key)] if self.is_cluster else HOME
+        return self.owners[slot_of(key)] if self.is_cluster else DEFAULT_NODE
 
-    def with_slot(self, slot: int, owner: Node) -> "Layout":
-        """Return the layout after a slot has moved."""
-        return Layout([*self.owners[:slot], owner, *self.owners[slot + 1 :]], self.works)
+    def with_slot(self, slot: int, owner: Node) -> "SlotMap":
+        """Return the map after a slot has moved."""
+        return SlotMap([*self.owners[:slot], owner, *self.owners[slot + 1 :]], self.is_ok)
 
 
-def layout_of(info: bytes, slots: Sequence[Any], asked: str) -> Layout:
+def parse_slot_map(info: bytes, slots: Sequence[Any], asked: str) -> SlotMap:
     """Read what a node answers to CLUSTER INFO and CLUSTER SLOTS; `asked` is its host as we know it."""
     owners: list[Node | None] = [None] * SLOTS
     for first, last, (host, port, *_), *_replicas in slots:
         owner = Node(str(host or b"", "utf-8") or asked, int(port))  # a node that knows no name of its own says none
         owners[first : last + 1] = [owner] * (last + 1 - first)
-    return Layout(owners, b"cluster_state:ok" in info)
+    return SlotMap(owners, b"cluster_state:ok" in info)
 
 
 def slot_of(key: bytes) -> int:
