@@ -11,6 +11,7 @@ from botocore.exceptions import BotoCoreError
 
 from api.app import Parts, create_app
 from api.auth.auth import Authenticate, authenticator
+from api.http.bounds import Bounds
 from api.http.processes import listening, run_several
 from api.http.server import server_for
 from api.push.hub import Hub, Limits
@@ -61,7 +62,7 @@ async def serve(settings: Settings, authenticate: Authenticate) -> None:
             cursor_key = CursorKey(settings, channel.shared_key)
             parts = Parts(table, Listing(tables, settings.table), hub, cursor_key.cursors)
             app = create_app(settings, authenticate, parts)
-            server = server_for(app, hub.drain, settings.host, settings.port)
+            server = server_for(app, hub.drain, settings.host, settings.port, Bounds())
             log.info("api starts", host=settings.host, port=settings.port)
             await server.serve(listening(settings))
     finally:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from api.http.server import KEEP_ALIVE
+from api.http.bounds import KEEP_ALIVE
 from api.push.mailbox import PING_EVERY
 from streams import errors
 from streams.settings import Settings, settings_from

@@ -5,16 +5,19 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from typing import cast
 
 import uvicorn
 from litestar import Litestar
 
+from api.http.bounds import Bounds
 from api.http.connection import Protocol
+from api.http.listener import Listener
 from api.http.paths import keeping_slashes
 from api.http.requests import observed
 
 FINISH_WITHIN = 0.5  # seconds that other requests have when the process stops; DynamoDB may not answer at all
-KEEP_ALIVE = 75  # seconds; longer than the 60 of load balancers, or they send requests into closing connections
 
 
 class Server(uvicorn.Server):
@@ -43,14 +46,15 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def server_for(app: Litestar, drain: Callable[[], Awaitable[None]], host: str, port: int) -> Server:
+def server_for(app: Litestar, drain: Callable[[], Awaitable[None]], host: str, port: int, bounds: Bounds) -> Server:
     """Make the server of one process."""
+    listener = Listener(bounds)
     config = uvicorn.Config(
         observed(keeping_slashes(app)),
         host=host,
         port=port,
         loop="uvloop",
-        http=Protocol,
+        http=cast("type[asyncio.Protocol]", partial(Protocol, listener=listener)),  # called as the class would be
         ws="none",
         lifespan="off",
         access_log=False,
@@ -58,7 +62,8 @@ def server_for(app: Litestar, drain: Callable[[], Awaitable[None]], host: str, p
         log_config=None,  # streams/telemetry/logs.py says how everything is logged
         proxy_headers=False,  # nothing here depends on the client's address
         server_header=False,
-        timeout_keep_alive=KEEP_ALIVE,
+        callback_notify=listener.look,
+        timeout_notify=0,  # as often as it is looked at, which is each second
         timeout_graceful_shutdown=FINISH_WITHIN,  # type: ignore[arg-type]  # it goes to asyncio.wait_for()
     )
     return Server(config, drain)

@@ -80,6 +80,11 @@ class Stream(asyncio.Protocol):
             frames=mailbox.sent,
         )
 
+    def eof_received(self) -> bool:
+        """End the stream: a client that closes its side has left, or waits for no more than what there is now."""
+        self._mailbox.end(Cause.CLIENT_LEFT)
+        return True
+
     def pause_writing(self) -> None:
         """Write no more: the client does not keep up."""
         self._mailbox.block()

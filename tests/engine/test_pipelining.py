@@ -52,6 +52,39 @@ async def test_a_request_behind_that_of_a_stream_does_not_end_the_stream(
     assert "without completing" not in log
 
 
+@pytest.mark.parametrize("path", ["/api/v1/jobs/{}/events", "/api/v1/jobs/events"])
+@pytest.mark.parametrize("is_open", [False, True])
+async def test_a_client_that_closes_its_side_gets_what_there_is_and_the_end(
+    api: tuple[Stack, Api], user: str, path: str, is_open: bool
+) -> None:
+    """A client that leaves looks the same, so a stream does not go on."""
+    stack, server = api
+    await put(stack, user, user, 1)
+    reader, writer = await connect(server)
+    writer.write(head(user, path=path.format(user.replace(" ", "%20"))) + END)
+    told = await reader.readuntil(b'"progress_percent":5') if is_open else b""
+    writer.write_eof()
+    async with asyncio.timeout(SOON):
+        told += await reader.read()
+    writer.close()
+    assert statuses(told) == [200]
+    assert b'"progress_percent":5' in told
+    assert told.endswith(b"0\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/v1/jobs", "/api/v1/jobs/none", "/health/ready", "/metrics", "/", "/openapi.json"]
+)
+async def test_a_client_that_closes_its_side_gets_its_answer(api: tuple[Stack, Api], user: str, path: str) -> None:
+    reader, writer = await connect(api[1])
+    writer.write(head(user, path=path) + END)
+    writer.write_eof()
+    async with asyncio.timeout(SOON):
+        told = await reader.read()
+    writer.close()
+    assert statuses(told) == [404 if path.endswith("none") else 200]
+
+
 async def test_requests_in_front_of_a_stream_are_answered_first_and_in_order(api: tuple[Stack, Api], user: str) -> None:
     stack, server = api
     await put(stack, user, user, 1)
