@@ -5,7 +5,7 @@ Prices are DynamoDB's on demand, us-east-1, in US dollars; https://aws.amazon.co
 
 from msgspec import Struct
 
-from workers.relay.pace import HOT_PAUSE, LONGEST_PAUSE
+from workers.relay.pace import HOT_PAUSE, LONGEST_PAUSE, WATCHED_PAUSE
 from workers.relay.timing import CHECKPOINT_EVERY, LOOK_EVERY, RENEW_EVERY
 
 MONTH = 730 * 3600  # seconds
@@ -26,13 +26,15 @@ class Line(Struct, frozen=True):
 
 
 def per_shard() -> list[Line]:
-    """Return what each shard costs a month: idle, and on top of that while records come all the time."""
+    """Return what each shard costs a month: idle while nobody or somebody watches, renewing, and while records come all the time."""
     polls_idle = MONTH / LONGEST_PAUSE * POLL
+    polls_watched = MONTH / WATCHED_PAUSE * POLL
     polls_hot = MONTH / HOT_PAUSE * POLL
     renewals = MONTH / RENEW_EVERY * WRITE
     checkpoints = MONTH / CHECKPOINT_EVERY * WRITE
     return [
-        Line("idle: GetRecords", LONGEST_PAUSE, polls_idle),
+        Line("idle, nobody watches: GetRecords", LONGEST_PAUSE, polls_idle),
+        Line("idle, somebody watches: GetRecords", WATCHED_PAUSE, polls_watched),
         Line("idle: renewals of the lease", RENEW_EVERY, renewals),
         Line("hot, all month: GetRecords", HOT_PAUSE, polls_hot),
         Line("hot, all month: checkpoints, which renew too", CHECKPOINT_EVERY, checkpoints),
@@ -48,14 +50,20 @@ def per_worker(shards: int) -> Line:
 def report(shards: int, workers: int) -> str:
     """Return the bill of a fleet that is idle, line by line, and what a hot shard costs."""
     lines = per_shard()
+    unwatched, watched, renewals, *_ = lines
     look = per_worker(shards)
-    idle = shards * (lines[0].dollars + lines[1].dollars) + workers * look.dollars
+    kept = shards * renewals.dollars + workers * look.dollars
+    idle = (
+        f"${kept + shards * unwatched.dollars:.2f} a month while nobody watches, "
+        f"${kept + shards * watched.dollars:.2f} while somebody does"
+    )
     rows = [f"  {line.what:<46} every {line.every:4.1f} s   ${line.dollars:7.2f} a month" for line in lines]
     return "\n".join([
         "per shard",
         *rows,
         "per worker",
         f"  {look.what:<46} every {look.every:4.1f} s   ${look.dollars:7.2f} a month",
-        f"{shards} shard(s) idle, {workers} worker(s): ${idle:.2f} a month",
+        f"{shards} shard(s) idle, {workers} worker(s): {idle}",
+        "Heartbeats go through Redis: one script call per worker and second, and nothing at DynamoDB.",
         "An empty poll is billed like a full one. As a Lambda (workers/aws_lambda.py) polling is free, invocations are not.",
     ])  # fmt: skip
