@@ -23,7 +23,6 @@ NO_RELAY = "no_relay"  # none has told that it is alive
 STARTING = "relays_starting"  # those there are do not know yet of every shard whether somebody relays it
 BEHIND = "relay_behind"
 UNCLAIMED = "shards_unclaimed"  # a part of the stream has no relay
-LOST = "records_lost"  # and not all jobs were read again
 
 
 class Heartbeat(Struct, frozen=True, kw_only=True):
@@ -31,8 +30,7 @@ class Heartbeat(Struct, frozen=True, kw_only=True):
 
     `behind` are the seconds for which a change may have been written and not published, `unclaimed` the open shards
     that nobody relays (and since when is in `behind`). `sees_all` says that the relay knows of every open shard that
-    somebody relays it, or that nobody does; one that has just started does not. `is_mending` says that records were
-    lost and not all jobs have been read again. A relay that leaves on purpose says so.
+    somebody relays it, or that nobody does; one that has just started does not. A relay that leaves on purpose says so.
     """
 
     relay: str
@@ -40,7 +38,6 @@ class Heartbeat(Struct, frozen=True, kw_only=True):
     behind: float = 0.0
     unclaimed: int = 0
     sees_all: bool = True
-    is_mending: bool = False
     is_leaving: bool = False
     format: int = FORMAT
 
@@ -111,8 +108,6 @@ class Relays:
         behind = max((beat.behind for beat in alive), default=0.0)
         if not self.silent_at(now):
             return Health(STARTING if alive else NO_RELAY, max(behind, now - self._whole_at))
-        if any(beat.is_mending for beat in alive):
-            return Health(LOST, max(behind, now - self._whole_at))
         if behind >= (CAUGHT_UP_BELOW if self._was_behind else BEHIND_AFTER):
             return Health(UNCLAIMED if any(beat.unclaimed for beat in alive) else BEHIND, behind)
         return Health(None, behind)

@@ -43,6 +43,7 @@ def test_every_setting_is_read_from_the_environment() -> None:
         "HEADWAY_AUTH_COOKIE": "__Secure-token",
         "HEADWAY_CURSOR_SECRET": "c" * 32,
         "HEADWAY_CORS_ORIGINS": "https://a.example, http://localhost:5173/ ,",
+        "HEADWAY_HEARTBEATS": "off",
         "HEADWAY_PROCESSES": "2",
         "HEADWAY_STREAMS_PER_USER": "7",
         "HEADWAY_STREAMS_PER_PROCESS": "5000",

@@ -13,7 +13,6 @@ class Report(Struct, frozen=True):
     behind: float = 0.0
     unclaimed: int = 0
     sees_all: bool = False
-    is_mending: bool = False
 
 
 class _Seen(Struct, frozen=True):

@@ -68,7 +68,6 @@ class Followers:
             behind=max((report.behind for report in reports), default=0.0),
             unclaimed=sum(report.unclaimed for report in reports),
             sees_all=bool(reports) and all(report.sees_all for report in reports),
-            is_mending=any(report.is_mending for report in reports),
         )
 
     async def _begin(self, parts: Relay, tasks: asyncio.TaskGroup, stopping: asyncio.Event) -> None:

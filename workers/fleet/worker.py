@@ -84,12 +84,10 @@ class Worker:
         """Say how much of the stream is relayed, as far as this worker sees."""
         now = self._clock()
         lags, standing = [holding.lag for holding in self.holdings.values()], self._claims.standing(now)
-        gaps = [lease.checkpoint.gap for lease in self._leases.values()]
         return Report(
             behind=max([*lags, *standing], default=0.0),
             unclaimed=len(standing),
             sees_all=self.has_looked_within(UNCLAIMED_AFTER) and self._claims.knows_all(now),
-            is_mending=any([*gaps, *(holding.checkpoint.gap for holding in self.holdings.values())]),
         )
 
     async def _list_on(self, stopping: asyncio.Event) -> None:

@@ -88,13 +88,6 @@ def test_the_last_relay_that_leaves_is_missed(relays: Relays) -> None:
     assert relays.health(10.5 + SILENT_AFTER).reason == told.NO_RELAY
 
 
-def test_lost_records_are_told_until_all_is_read_again(relays: Relays) -> None:
-    relays.note(replace(BEAT, is_mending=True), 1.0)
-    assert relays.health(1.0).reason == told.LOST
-    relays.note(BEAT, 2.0)
-    assert relays.health(2.0).is_whole
-
-
 def test_a_killed_relay_is_forgotten_while_its_peer_lives(relays: Relays) -> None:
     relays.note(replace(BEAT, behind=30.0), 1.0)
     for second in range(1, 9):
