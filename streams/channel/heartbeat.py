@@ -14,6 +14,7 @@ WATCHED = "hw:watched:{feed}"  # is there while anybody watches
 BEAT_EVERY = 1.0  # seconds
 SILENT_AFTER = 4.0  # seconds without a heartbeat; four were lost, or nobody is there
 BEHIND_AFTER = 5.0  # seconds that a relay may be behind
+LASTS = 1.0  # seconds that it stays so: who takes a shard over reads what is old, and catches up
 CAUGHT_UP_BELOW = 3.0  # seconds behind at which a feed that was behind counts as whole again
 KEEP = 60  # seconds; a relay that is silent for so long is forgotten
 FORMAT = 1  # counts up when an older reader would misread a heartbeat
@@ -79,6 +80,7 @@ class Relays:
         self._whole_at = now  # when all of the stream was last known to be relayed
         self._seen_all_at = now - SILENT_AFTER
         self._was_behind = False
+        self._late_since: float | None = None
 
     def note(self, heartbeat: Heartbeat, at: float) -> None:
         """Take a heartbeat; one about another table counts for nothing."""
@@ -108,6 +110,10 @@ class Relays:
         behind = max((beat.behind for beat in alive), default=0.0)
         if not self.silent_at(now):
             return Health(STARTING if alive else NO_RELAY, max(behind, now - self._whole_at))
-        if behind >= (CAUGHT_UP_BELOW if self._was_behind else BEHIND_AFTER):
-            return Health(UNCLAIMED if any(beat.unclaimed for beat in alive) else BEHIND, behind)
-        return Health(None, behind)
+        if behind < (CAUGHT_UP_BELOW if self._was_behind else BEHIND_AFTER):
+            self._late_since = None
+            return Health(None, behind)
+        self._late_since = now if self._late_since is None else self._late_since
+        if not self._was_behind and now - self._late_since < LASTS:
+            return Health(None, behind)
+        return Health(UNCLAIMED if any(beat.unclaimed for beat in alive) else BEHIND, behind)

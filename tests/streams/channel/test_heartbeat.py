@@ -8,6 +8,7 @@ from streams.channel import heartbeat as told
 from streams.channel.heartbeat import (
     BEHIND_AFTER,
     CAUGHT_UP_BELOW,
+    LASTS,
     SILENT_AFTER,
     Heartbeat,
     Relays,
@@ -49,16 +50,26 @@ def test_a_relay_of_another_table_counts_for_nothing(relays: Relays) -> None:
 def test_the_worst_of_all_relays_counts(relays: Relays) -> None:
     relays.note(BEAT, 1.0)
     relays.note(replace(PEER, behind=42.0), 1.0)
-    health = relays.health(1.5)
+    assert relays.health(1.5).is_whole  # It may catch up at once.
+    health = relays.health(1.5 + LASTS)
     assert (health.reason, health.behind) == (told.BEHIND, 42.0)
-    relays.note(replace(PEER, behind=42.0, unclaimed=1), 2.0)
-    assert relays.health(2.0).reason == told.UNCLAIMED
+    relays.note(replace(PEER, behind=42.0, unclaimed=1), 3.0)
+    assert relays.health(3.0).reason == told.UNCLAIMED
+
+
+def test_a_relay_that_takes_a_shard_over_and_catches_up_at_once_is_not_told(relays: Relays) -> None:
+    for second in range(1, 20):
+        relays.note(replace(BEAT, behind=42.0), float(second))
+        assert relays.health(second + 0.1).is_whole
+        relays.note(BEAT, second + 0.5)
+        assert relays.health(second + 0.5).is_whole
 
 
 def test_a_feed_that_was_behind_is_whole_when_it_has_nearly_caught_up(relays: Relays) -> None:
     def at(behind: float) -> bool:
         relays.note(replace(BEAT, behind=behind), 1.0)
-        return relays.health(1.0).is_whole
+        relays.health(1.0)
+        return relays.health(1.0 + LASTS).is_whole
 
     assert at(BEHIND_AFTER - 0.1)
     assert not at(BEHIND_AFTER)
