@@ -53,8 +53,8 @@ def test_the_worst_of_all_relays_counts(relays: Relays) -> None:
     assert relays.health(1.5).is_whole  # It may catch up at once.
     health = relays.health(1.5 + LASTS)
     assert (health.reason, health.behind) == (told.BEHIND, 42.0)
-    relays.note(replace(PEER, behind=42.0, unclaimed=1), 3.0)
-    assert relays.health(3.0).reason == told.UNCLAIMED
+    relays.note(replace(PEER, behind=42.0, unclaimed=1), 4.5)
+    assert relays.health(4.5).reason == told.UNCLAIMED
 
 
 def test_a_relay_that_takes_a_shard_over_and_catches_up_at_once_is_not_told(relays: Relays) -> None:
